@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The ktstr authors
+
+#include "base/subprocess.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
+#include "base/status_macros.h"
+
+extern char** environ;
+
+namespace ktstr {
+namespace {
+
+constexpr int kReportFd = 3;  // where the child reports a failed exec
+
+// Everything the child needs, computed before fork: between fork and exec only
+// async-signal-safe calls are allowed.
+struct Prepared {
+  std::vector<std::string> environment;
+  std::vector<char*> argv;
+  std::vector<char*> envp;
+};
+
+Prepared Prepare(const CommandSpec& spec) {
+  Prepared prepared;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    absl::string_view name = absl::string_view(*entry);
+    name = name.substr(0, name.find('=') + 1);
+    bool is_replaced = std::any_of(spec.extra_env.begin(), spec.extra_env.end(),
+                                   [name](const std::string& extra) {
+                                     return absl::string_view(extra).substr(
+                                                0, name.size()) == name;
+                                   });
+    if (!is_replaced) prepared.environment.push_back(*entry);
+  }
+  prepared.environment.insert(prepared.environment.end(),
+                              spec.extra_env.begin(), spec.extra_env.end());
+  for (const std::string& arg : spec.argv) {
+    prepared.argv.push_back(const_cast<char*>(arg.c_str()));
+  }
+  prepared.argv.push_back(nullptr);
+  for (std::string& entry : prepared.environment) {
+    prepared.envp.push_back(entry.data());
+  }
+  prepared.envp.push_back(nullptr);
+  return prepared;
+}
+
+[[noreturn]] void FailChild(int report_fd) {
+  int error = errno;
+  ssize_t ignored = write(report_fd, &error, sizeof(error));
+  (void)ignored;
+  _exit(127);
+}
+
+// Moves the inherited descriptors to their numbers. Two passes, through numbers
+// above every target, so that no target overwrites a source.
+int PlaceFds(const CommandSpec& spec, int report_fd) {
+  int floor = kReportFd + 1;
+  for (const auto& [from, to] : spec.inherited_fds) {
+    floor = std::max(floor, to + 1);
+  }
+  int report = fcntl(report_fd, F_DUPFD_CLOEXEC, floor);
+  int high[64];
+  size_t count = std::min<size_t>(spec.inherited_fds.size(), 64);
+  for (size_t i = 0; i < count; ++i) {
+    high[i] = fcntl(spec.inherited_fds[i].first, F_DUPFD_CLOEXEC, floor);
+    if (high[i] < 0) FailChild(report);
+  }
+  syscall(SYS_close_range, 3, floor - 1, 0);
+  for (size_t i = 0; i < count; ++i) {
+    if (dup2(high[i], spec.inherited_fds[i].second) < 0) FailChild(report);
+  }
+  constexpr unsigned kCloseOnExec = 1u << 2;  // CLOSE_RANGE_CLOEXEC
+  syscall(SYS_close_range, floor, ~0u, kCloseOnExec);
+  return report;
+}
+
+[[noreturn]] void RunChild(const CommandSpec& spec, Prepared& prepared,
+                           int report_fd, pid_t parent) {
+  if (spec.new_process_group) setpgid(0, 0);
+  if (spec.die_with_parent) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) _exit(127);
+  }
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  signal(SIGPIPE, SIG_DFL);
+  int report = PlaceFds(spec, report_fd);
+  if (!spec.working_dir.empty() && chdir(spec.working_dir.c_str()) != 0) {
+    FailChild(report);
+  }
+  execvpe(prepared.argv[0], prepared.argv.data(), prepared.envp.data());
+  FailChild(report);
+}
+
+}  // namespace
+
+std::string ExitStatus::ToString() const {
+  if (signal != 0) {
+    return absl::StrCat("killed by signal ", signal, " (", strsignal(signal),
+                        ")");
+  }
+  return absl::StrCat("exit code ", code);
+}
+
+ExitStatus ExitStatus::FromWaitStatus(int status) {
+  ExitStatus exit;
+  if (WIFSIGNALED(status)) {
+    exit.signal = WTERMSIG(status);
+  } else {
+    exit.code = WEXITSTATUS(status);
+  }
+  return exit;
+}
+
+absl::StatusOr<Subprocess> Subprocess::Start(const CommandSpec& spec) {
+  if (spec.argv.empty()) return absl::InvalidArgumentError("empty command");
+  if (spec.inherited_fds.size() > 64) {
+    return absl::InvalidArgumentError("more than 64 inherited descriptors");
+  }
+  int report[2];
+  if (pipe2(report, O_CLOEXEC) != 0) return absl::ErrnoToStatus(errno, "pipe");
+  UniqueFd report_read(report[0]);
+  UniqueFd report_write(report[1]);
+  Prepared prepared = Prepare(spec);
+  pid_t parent = getpid();
+  pid_t pid = fork();
+  if (pid < 0) return absl::ErrnoToStatus(errno, "fork");
+  if (pid == 0) RunChild(spec, prepared, report_write.get(), parent);
+  report_write.Reset();
+
+  Subprocess child;
+  child.pid_ = pid;
+  child.has_group_ = spec.new_process_group;
+  child.pidfd_.Reset(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+  // Both sides set the group, so that it exists whoever runs first.
+  if (spec.new_process_group) setpgid(pid, pid);
+  int error = 0;
+  ssize_t count;
+  do {
+    count = read(report_read.get(), &error, sizeof(error));
+  } while (count < 0 && errno == EINTR);
+  if (count == sizeof(error)) {
+    child.Wait().IgnoreError();
+    return absl::ErrnoToStatus(error, absl::StrCat("start ", spec.argv[0]));
+  }
+  if (!child.pidfd_) return absl::ErrnoToStatus(errno, "pidfd_open");
+  return child;
+}
+
+Subprocess::Subprocess(Subprocess&& other) noexcept {
+  *this = std::move(other);
+}
+
+Subprocess& Subprocess::operator=(Subprocess&& other) noexcept {
+  std::swap(pid_, other.pid_);
+  std::swap(pidfd_, other.pidfd_);
+  std::swap(has_group_, other.has_group_);
+  std::swap(is_reaped_, other.is_reaped_);
+  std::swap(exit_, other.exit_);
+  return *this;
+}
+
+Subprocess::~Subprocess() {
+  if (pid_ <= 0) return;
+  // The group outlives its leader; end what the child left behind as well. The
+  // pid cannot be recycled before it is reaped below.
+  if (!is_reaped_) {
+    Kill(SIGKILL).IgnoreError();
+    Wait().IgnoreError();
+  }
+}
+
+absl::Status Subprocess::Kill(int signal) {
+  if (is_reaped_) return absl::OkStatus();
+  int result =
+      has_group_ ? kill(-pid_, signal)
+                 : static_cast<int>(syscall(SYS_pidfd_send_signal, pidfd_.get(),
+                                            signal, nullptr, 0));
+  if (result != 0 && errno != ESRCH) return absl::ErrnoToStatus(errno, "kill");
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ExitStatus> Subprocess::Wait() {
+  return WaitFor(absl::InfiniteDuration());
+}
+
+absl::StatusOr<ExitStatus> Subprocess::WaitFor(absl::Duration timeout) {
+  if (is_reaped_) return exit_;
+  if (timeout != absl::InfiniteDuration()) {
+    absl::Time deadline = absl::Now() + timeout;
+    while (true) {
+      pollfd waited = {.fd = pidfd_.get(), .events = POLLIN, .revents = 0};
+      int64_t left = std::max<int64_t>(
+          0, absl::ToInt64Milliseconds(deadline - absl::Now()));
+      int ready =
+          poll(&waited, 1,
+               static_cast<int>(std::min<int64_t>(left, 1000 * 1000 * 1000)));
+      if (ready > 0) break;
+      if (ready < 0 && errno != EINTR)
+        return absl::ErrnoToStatus(errno, "poll");
+      if (ready == 0) {
+        return absl::DeadlineExceededError(
+            absl::StrCat("process ", pid_, " still running"));
+      }
+    }
+  }
+  int status = 0;
+  pid_t waited;
+  do {
+    waited = waitpid(pid_, &status, 0);
+  } while (waited < 0 && errno == EINTR);
+  if (waited < 0) return absl::ErrnoToStatus(errno, "waitpid");
+  is_reaped_ = true;
+  exit_ = ExitStatus::FromWaitStatus(status);
+  return exit_;
+}
+
+absl::StatusOr<CommandOutput> RunCommand(CommandSpec spec,
+                                         absl::Duration timeout,
+                                         size_t max_bytes) {
+  UniqueFd null(open("/dev/null", O_RDONLY | O_CLOEXEC));
+  int out[2];
+  int err[2];
+  if (pipe2(out, O_CLOEXEC) != 0) return absl::ErrnoToStatus(errno, "pipe");
+  UniqueFd readers[2] = {UniqueFd(out[0]), UniqueFd()};
+  UniqueFd out_write(out[1]);
+  if (pipe2(err, O_CLOEXEC) != 0) return absl::ErrnoToStatus(errno, "pipe");
+  readers[1].Reset(err[0]);
+  UniqueFd err_write(err[1]);
+  spec.inherited_fds.insert(
+      spec.inherited_fds.end(),
+      {{null.get(), 0}, {out_write.get(), 1}, {err_write.get(), 2}});
+  ABSL_ASSIGN_OR_RETURN(Subprocess child, Subprocess::Start(spec));
+  out_write.Reset();
+  err_write.Reset();
+
+  CommandOutput output;
+  std::string* texts[2] = {&output.out, &output.err};
+  absl::Time deadline = absl::Now() + timeout;
+  while (readers[0].is_valid() || readers[1].is_valid()) {
+    pollfd polled[2];
+    for (int i = 0; i < 2; ++i) {
+      polled[i] = {.fd = readers[i].get(), .events = POLLIN, .revents = 0};
+    }
+    int64_t left = absl::ToInt64Milliseconds(deadline - absl::Now());
+    if (left <= 0) {
+      return absl::DeadlineExceededError(absl::StrCat(
+          spec.argv[0], " did not finish in ", absl::FormatDuration(timeout)));
+    }
+    int ready =
+        poll(polled, 2,
+             static_cast<int>(std::min<int64_t>(left, 1000 * 1000 * 1000)));
+    if (ready < 0 && errno != EINTR) return absl::ErrnoToStatus(errno, "poll");
+    for (int i = 0; ready > 0 && i < 2; ++i) {
+      if (polled[i].revents == 0) continue;
+      char buffer[65536];
+      ssize_t count = read(readers[i].get(), buffer, sizeof(buffer));
+      if (count > 0) texts[i]->append(buffer, count);
+      if (count == 0 || (count < 0 && errno != EINTR)) readers[i].Reset();
+      if (texts[i]->size() > max_bytes) {
+        return absl::ResourceExhaustedError(absl::StrCat(
+            spec.argv[0], " printed more than ", max_bytes, " bytes"));
+      }
+    }
+  }
+  ABSL_ASSIGN_OR_RETURN(output.exit, child.WaitFor(deadline - absl::Now()));
+  return output;
+}
+
+}  // namespace ktstr
