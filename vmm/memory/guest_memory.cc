@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The ktstr authors
+
+#include "vmm/memory/guest_memory.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "base/status_macros.h"
+
+namespace ktstr::vmm {
+namespace {
+
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+              "guest integers are copied as they lie");
+
+std::string Describe(GuestPhysAddr gpa, uint64_t size_bytes) {
+  return absl::StrFormat("guest range at %#x of %u bytes", gpa.value(),
+                         size_bytes);
+}
+
+absl::Status CheckRanges(const std::vector<GuestMemory::Range>& ranges) {
+  if (ranges.empty()) {
+    return absl::InvalidArgumentError("guest memory needs at least one range");
+  }
+  for (size_t i = 0; i < ranges.size(); ++i) {
+    const GuestMemory::Range& range = ranges[i];
+    const std::string what = Describe(range.start, range.size_bytes);
+    if (range.size_bytes == 0 || range.size_bytes % GuestMemory::kPageSize ||
+        !range.start.IsAlignedTo(GuestMemory::kPageSize)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(what, " is not a positive number of whole pages"));
+    }
+    if (range.start.value() + range.size_bytes < range.start.value()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(what, " wraps around the address space"));
+    }
+    if (i > 0 && ranges[i - 1].start + ranges[i - 1].size_bytes > range.start) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(what, " overlaps the range before it"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<UniqueFd> CreateMemfd(int node, uint64_t size_bytes) {
+  const std::string name = absl::StrCat("guest-node", node);
+  UniqueFd fd(memfd_create(name.c_str(), MFD_CLOEXEC));
+  if (!fd) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("memfd_create ", name));
+  }
+  if (ftruncate(fd.get(), static_cast<off_t>(size_bytes)) != 0) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "size ", name, " to ", size_bytes, " bytes: ", std::strerror(errno)));
+  }
+  return fd;
+}
+
+absl::Status PreadAll(int fd, std::byte* to, uint64_t size, uint64_t offset) {
+  while (size > 0) {
+    const ssize_t n = pread(fd, to, size, static_cast<off_t>(offset));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return absl::ErrnoToStatus(errno, "read into guest memory");
+    if (n == 0) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "file ends at ", offset, ", ", size, " bytes before it should"));
+    }
+    to += n;
+    offset += n;
+    size -= n;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<GuestMemory>> GuestMemory::Create(
+    std::vector<Range> ranges) {
+  std::sort(ranges.begin(), ranges.end(),
+            [](const Range& a, const Range& b) { return a.start < b.start; });
+  ABSL_RETURN_IF_ERROR(CheckRanges(ranges));
+  auto memory = std::unique_ptr<GuestMemory>(new GuestMemory);
+  ABSL_RETURN_IF_ERROR(memory->MapRegions(ranges));
+  return memory;
+}
+
+absl::Status GuestMemory::MapRegions(const std::vector<Range>& ranges) {
+  std::map<int, uint64_t> node_sizes;
+  for (const Range& range : ranges) node_sizes[range.node] += range.size_bytes;
+  std::map<int, int> node_fds;
+  for (const auto& [node, size] : node_sizes) {
+    ABSL_ASSIGN_OR_RETURN(UniqueFd fd, CreateMemfd(node, size));
+    node_fds[node] = fd.get();
+    memfds_.push_back(std::move(fd));
+  }
+  std::map<int, uint64_t> used;
+  regions_.reserve(ranges.size());
+  for (const Range& range : ranges) {
+    Region region{.start = range.start,
+                  .size_bytes = range.size_bytes,
+                  .node = range.node,
+                  .memfd = node_fds[range.node],
+                  .memfd_offset = used[range.node]};
+    void* host = mmap(nullptr, region.size_bytes, PROT_READ | PROT_WRITE,
+                      MAP_SHARED | MAP_NORESERVE, region.memfd,
+                      static_cast<off_t>(region.memfd_offset));
+    if (host == MAP_FAILED) {
+      return absl::ResourceExhaustedError(
+          absl::StrCat("map ", Describe(region.start, region.size_bytes), ": ",
+                       std::strerror(errno)));
+    }
+    region.host = static_cast<std::byte*>(host);
+    regions_.push_back(region);
+    used[range.node] += range.size_bytes;
+    size_bytes_ += range.size_bytes;
+  }
+  return absl::OkStatus();
+}
+
+GuestMemory::~GuestMemory() {
+  for (const Region& region : regions_) munmap(region.host, region.size_bytes);
+}
+
+const GuestMemory::Region* GuestMemory::RegionAt(GuestPhysAddr gpa) const {
+  auto after = std::upper_bound(
+      regions_.begin(), regions_.end(), gpa,
+      [](GuestPhysAddr a, const Region& region) { return a < region.start; });
+  if (after == regions_.begin()) return nullptr;
+  const Region& region = *std::prev(after);
+  return gpa - region.start < region.size_bytes ? &region : nullptr;
+}
+
+template <typename Visit>
+absl::Status GuestMemory::ForEachPiece(GuestPhysAddr gpa, uint64_t size_bytes,
+                                       Visit visit) const {
+  if (size_bytes == 0) return absl::OkStatus();
+  const Region* const first = RegionAt(gpa);
+  const Region* const end = regions_.data() + regions_.size();
+  // Walk once to judge the whole range, then once to use it.
+  uint64_t covered = 0;
+  for (const Region* region = first; region != nullptr && covered < size_bytes;
+       ++region) {
+    if (region == end || (covered > 0 && gpa + covered != region->start)) break;
+    covered += region->end() - (gpa + covered);
+  }
+  if (covered < size_bytes) {
+    return absl::OutOfRangeError(
+        absl::StrCat(Describe(gpa, size_bytes), " is not all RAM"));
+  }
+  uint64_t done = 0;
+  for (const Region* region = first; done < size_bytes; ++region) {
+    const uint64_t offset = (gpa + done) - region->start;
+    const uint64_t n = std::min(size_bytes - done, region->size_bytes - offset);
+    visit(region->host + offset, n, done);
+    done += n;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status GuestMemory::Read(GuestPhysAddr gpa,
+                               absl::Span<std::byte> out) const {
+  return ForEachPiece(gpa, out.size(),
+                      [&](std::byte* host, uint64_t n, uint64_t done) {
+                        std::memcpy(out.data() + done, host, n);
+                      });
+}
+
+absl::Status GuestMemory::Write(GuestPhysAddr gpa,
+                                absl::Span<const std::byte> bytes) {
+  return ForEachPiece(gpa, bytes.size(),
+                      [&](std::byte* host, uint64_t n, uint64_t done) {
+                        std::memcpy(host, bytes.data() + done, n);
+                      });
+}
+
+absl::Status GuestMemory::Fill(GuestPhysAddr gpa, uint64_t size_bytes,
+                               uint8_t value) {
+  return ForEachPiece(gpa, size_bytes,
+                      [&](std::byte* host, uint64_t n, uint64_t) {
+                        std::memset(host, value, n);
+                      });
+}
+
+namespace {
+
+template <typename T>
+absl::StatusOr<T> ReadInteger(const GuestMemory& memory, GuestPhysAddr gpa) {
+  T value = 0;
+  // SAFETY: any object may be seen as bytes; the span ends with the object.
+  ABSL_RETURN_IF_ERROR(memory.Read(
+      gpa,
+      absl::MakeSpan(reinterpret_cast<std::byte*>(&value), sizeof(value))));
+  return value;
+}
+
+template <typename T>
+absl::Status WriteInteger(GuestMemory& memory, GuestPhysAddr gpa, T value) {
+  // SAFETY: any object may be seen as bytes; the span ends with the object.
+  return memory.Write(
+      gpa, absl::MakeConstSpan(reinterpret_cast<const std::byte*>(&value),
+                               sizeof(value)));
+}
+
+absl::Status CheckAtomicU16(const GuestMemory::Region* region,
+                            GuestPhysAddr gpa) {
+  if (!gpa.IsAlignedTo(sizeof(uint16_t))) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(Describe(gpa, sizeof(uint16_t)), " is not 2-aligned"));
+  }
+  if (region == nullptr) {
+    return absl::OutOfRangeError(
+        absl::StrCat(Describe(gpa, sizeof(uint16_t)), " is not RAM"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<uint16_t> GuestMemory::ReadU16(GuestPhysAddr gpa) const {
+  return ReadInteger<uint16_t>(*this, gpa);
+}
+absl::StatusOr<uint32_t> GuestMemory::ReadU32(GuestPhysAddr gpa) const {
+  return ReadInteger<uint32_t>(*this, gpa);
+}
+absl::StatusOr<uint64_t> GuestMemory::ReadU64(GuestPhysAddr gpa) const {
+  return ReadInteger<uint64_t>(*this, gpa);
+}
+absl::Status GuestMemory::WriteU16(GuestPhysAddr gpa, uint16_t value) {
+  return WriteInteger(*this, gpa, value);
+}
+absl::Status GuestMemory::WriteU32(GuestPhysAddr gpa, uint32_t value) {
+  return WriteInteger(*this, gpa, value);
+}
+absl::Status GuestMemory::WriteU64(GuestPhysAddr gpa, uint64_t value) {
+  return WriteInteger(*this, gpa, value);
+}
+
+absl::StatusOr<uint16_t> GuestMemory::LoadAcquireU16(GuestPhysAddr gpa) const {
+  const Region* region = RegionAt(gpa);
+  ABSL_RETURN_IF_ERROR(CheckAtomicU16(region, gpa));
+  // SAFETY: aligned, and regions are whole pages, so both bytes lie inside.
+  return __atomic_load_n(
+      reinterpret_cast<const uint16_t*>(region->host + (gpa - region->start)),
+      __ATOMIC_ACQUIRE);
+}
+
+absl::Status GuestMemory::StoreReleaseU16(GuestPhysAddr gpa, uint16_t value) {
+  const Region* region = RegionAt(gpa);
+  ABSL_RETURN_IF_ERROR(CheckAtomicU16(region, gpa));
+  // SAFETY: aligned, and regions are whole pages, so both bytes lie inside.
+  __atomic_store_n(
+      reinterpret_cast<uint16_t*>(region->host + (gpa - region->start)), value,
+      __ATOMIC_RELEASE);
+  return absl::OkStatus();
+}
+
+absl::Status GuestMemory::AppendIovecs(GuestPhysAddr gpa, uint64_t size_bytes,
+                                       std::vector<iovec>& out) const {
+  return ForEachPiece(gpa, size_bytes,
+                      [&](std::byte* host, uint64_t n, uint64_t) {
+                        out.push_back({.iov_base = host, .iov_len = n});
+                      });
+}
+
+absl::Status GuestMemory::ReadFromFile(GuestPhysAddr gpa, int fd,
+                                       uint64_t offset, uint64_t size_bytes) {
+  absl::Status status;
+  ABSL_RETURN_IF_ERROR(ForEachPiece(
+      gpa, size_bytes, [&](std::byte* host, uint64_t n, uint64_t done) {
+        if (status.ok()) status = PreadAll(fd, host, n, offset + done);
+      }));
+  return Annotate(status, Describe(gpa, size_bytes));
+}
+
+absl::Status GuestMemory::MapPrivate(GuestPhysAddr gpa, int fd, uint64_t offset,
+                                     uint64_t size_bytes) {
+  if (!gpa.IsAlignedTo(kPageSize) || offset % kPageSize != 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("map a file at ", Describe(gpa, size_bytes),
+                     ", file offset ", offset, ": not page-aligned"));
+  }
+  struct stat info;
+  if (fstat(fd, &info) != 0) {
+    return absl::ErrnoToStatus(errno, "stat a file to map into guest memory");
+  }
+  const uint64_t file_size = static_cast<uint64_t>(info.st_size);
+  if (offset > file_size || size_bytes > file_size - offset) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("map ", size_bytes, " bytes at ", offset, " of a file of ",
+                     file_size, " bytes"));
+  }
+  absl::Status status;
+  ABSL_RETURN_IF_ERROR(ForEachPiece(
+      gpa, size_bytes, [&](std::byte* host, uint64_t n, uint64_t done) {
+        // Only the last piece can end inside a page: regions are whole pages.
+        const uint64_t whole = n / kPageSize * kPageSize;
+        if (!status.ok()) return;
+        if (whole > 0 &&
+            mmap(host, whole, PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, fd,
+                 static_cast<off_t>(offset + done)) == MAP_FAILED) {
+          status = absl::ErrnoToStatus(errno, "map a file into guest memory");
+          return;
+        }
+        status = PreadAll(fd, host + whole, n - whole, offset + done + whole);
+      }));
+  return status;
+}
+
+}  // namespace ktstr::vmm
