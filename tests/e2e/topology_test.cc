@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The ktstr authors
+
+// The guest's own view of its CPUs is the declared one.
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/e2e/fleet.h"
+
+namespace ktstr::e2e {
+namespace {
+
+// The suite reads /sys/devices/system/{cpu,node} in the guest and fails with
+// whatever differs from the declaration.
+TEST(TopologyTest, GuestSysfsMatchesTheDeclaration) {
+  SubmitRun run = Submit({Program("topology"), "--preset", "smt-2llc",
+                          "--preset", "odd-3llc", "--preset", "tiny-1llc"});
+  EXPECT_EQ(run.exit.code, 0) << run.out << run.err;
+  ASSERT_EQ(run.results.size(), 3u) << run.out << run.err;
+  for (const VariantResult& result : run.results) {
+    EXPECT_EQ(result.outcome, "PASS")
+        << result.variant << " " << result.topology << "\n"
+        << result.finding_text;
+  }
+}
+
+}  // namespace
+}  // namespace ktstr::e2e
