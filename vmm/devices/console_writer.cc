@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The ktstr authors
+
+#include "vmm/devices/console_writer.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/clock.h"
+
+namespace ktstr::vmm {
+namespace {
+
+// A pipe that polls writable takes this much without blocking (pipe_poll:
+// at least one free page).
+constexpr size_t kChunkBytes = 4096;
+// Of one visit by the loop, so that other devices get their turn.
+constexpr int kChunksPerVisit = 16;
+
+}  // namespace
+
+ConsoleWriter::~ConsoleWriter() {
+  if (is_watching_) loop_->Unwatch(fd_);
+  loop_->CancelTimer(linger_timer_);
+}
+
+void ConsoleWriter::Append(char byte) {
+  if (fd_ < 0) return;
+  Request request;
+  {
+    std::lock_guard lock(mutex_);
+    request = AppendLocked(byte);
+  }
+  if (request == Request::kNow) (void)loop_->Post([this] { Drain(); });
+  if (request == Request::kLinger) (void)loop_->Post([this] { StartLinger(); });
+}
+
+ConsoleWriter::Request ConsoleWriter::AppendLocked(char byte) {
+  MarkLossLocked();
+  if (lost_bytes_ > 0 || pending_.size() >= kMaxPendingBytes) {
+    ++lost_bytes_;
+    return Request::kNone;
+  }
+  pending_.push_back(byte);
+  const Request wanted = byte == '\n' || pending_.size() >= kEagerBytes
+                             ? Request::kNow
+                             : Request::kLinger;
+  if (wanted <= requested_) return Request::kNone;
+  return requested_ = wanted;
+}
+
+// Once there is room again, says what is missing here.
+void ConsoleWriter::MarkLossLocked() {
+  constexpr size_t kRoomForMarker = 64;
+  if (lost_bytes_ == 0) return;
+  if (pending_.size() + kRoomForMarker > kMaxPendingBytes) return;
+  absl::StrAppend(&pending_, "\n[console: ", lost_bytes_, " bytes lost]\n");
+  lost_bytes_ = 0;
+}
+
+void ConsoleWriter::StartLinger() {
+  if (linger_timer_ != 0) return;
+  linger_timer_ = loop_->AddTimer(kLinger, [this] {
+    linger_timer_ = 0;
+    Drain();
+  });
+}
+
+bool ConsoleWriter::Refill() {
+  if (sent_ < outgoing_.size()) return true;
+  outgoing_.clear();
+  sent_ = 0;
+  std::lock_guard lock(mutex_);
+  MarkLossLocked();
+  outgoing_.swap(pending_);
+  requested_ = Request::kNone;
+  return !outgoing_.empty();
+}
+
+ConsoleWriter::Result ConsoleWriter::WriteSome() {
+  const size_t size = std::min(kChunkBytes, outgoing_.size() - sent_);
+  const char* const from = outgoing_.data() + sent_;
+  ssize_t n = send(fd_, from, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (n < 0 && errno == ENOTSOCK) {
+    pollfd poll_fd{.fd = fd_, .events = POLLOUT, .revents = 0};
+    if (poll(&poll_fd, 1, 0) == 0) return Result::kWouldBlock;
+    n = write(fd_, from, size);
+  }
+  if (n > 0) {
+    sent_ += n;
+    return Result::kDone;
+  }
+  if (errno == EAGAIN || errno == EINTR) return Result::kWouldBlock;
+  return Result::kGone;
+}
+
+void ConsoleWriter::Drain() {
+  if (is_watching_) {
+    loop_->Unwatch(fd_);
+    is_watching_ = false;
+  }
+  for (int i = 0; Refill(); ++i) {
+    if (is_gone_) {
+      sent_ = outgoing_.size();
+      continue;
+    }
+    if (i == kChunksPerVisit) return WaitUntilWritable();
+    const Result result = WriteSome();
+    if (result == Result::kWouldBlock) return WaitUntilWritable();
+    if (result == Result::kGone) is_gone_ = true;
+  }
+}
+
+void ConsoleWriter::WaitUntilWritable() {
+  if (is_watching_) return;
+  absl::Status watched =
+      loop_->Watch(fd_, EPOLLOUT, [this](uint32_t) { Drain(); });
+  is_watching_ = watched.ok();
+  // A regular file is always ready.
+  if (!watched.ok()) loop_->AddTimer(absl::ZeroDuration(), [this] { Drain(); });
+}
+
+void ConsoleWriter::Finish(absl::Duration max_wait) {
+  if (fd_ < 0) return;
+  const absl::Duration end = RealClock().Monotonic() + max_wait;
+  while (!is_gone_ && Refill()) {
+    const Result result = WriteSome();
+    if (result == Result::kGone) is_gone_ = true;
+    if (result != Result::kWouldBlock) continue;
+    const absl::Duration left = end - RealClock().Monotonic();
+    if (left <= absl::ZeroDuration()) return;
+    pollfd poll_fd{.fd = fd_, .events = POLLOUT, .revents = 0};
+    poll(&poll_fd, 1, static_cast<int>(absl::ToInt64Milliseconds(left)) + 1);
+  }
+}
+
+}  // namespace ktstr::vmm
