@@ -45,19 +45,21 @@ void Vcpu::WithdrawExit() {
       .store(0, std::memory_order_relaxed);
 }
 
-absl::Span<uint8_t> Vcpu::IoData() {
+absl::Span<std::byte> Vcpu::IoData() {
   const auto& io = run_->io;
   uint64_t bytes = uint64_t{io.size} * io.count;
   if (io.data_offset > run_bytes_ || bytes > run_bytes_ - io.data_offset) {
     return {};
   }
   // SAFETY: the range was just checked to lie inside the mapping of run_bytes_.
-  return absl::MakeSpan(reinterpret_cast<uint8_t*>(run_) + io.data_offset,
+  return absl::MakeSpan(reinterpret_cast<std::byte*>(run_) + io.data_offset,
                         bytes);
 }
 
-absl::Span<uint8_t> Vcpu::MmioData() {
-  return absl::MakeSpan(run_->mmio.data, std::min<size_t>(run_->mmio.len, 8));
+absl::Span<std::byte> Vcpu::MmioData() {
+  // SAFETY: std::byte may alias anything; the array has 8 bytes.
+  return absl::MakeSpan(reinterpret_cast<std::byte*>(run_->mmio.data),
+                        std::min<size_t>(run_->mmio.len, 8));
 }
 
 absl::Status Vcpu::Call(KvmRequest request, void* arg) const {

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -53,9 +54,9 @@ class Vcpu {
   // The data of a KVM_EXIT_IO: run().io.count items of run().io.size bytes.
   // Written items are what the guest reads. Empty if KVM described bytes
   // outside the shared page.
-  absl::Span<uint8_t> IoData();
+  absl::Span<std::byte> IoData();
   // The data of a KVM_EXIT_MMIO, at most 8 bytes.
-  absl::Span<uint8_t> MmioData();
+  absl::Span<std::byte> MmioData();
 
   // Any other request, by name.
   absl::Status Call(KvmRequest request, void* arg) const;

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The ktstr authors
+
+#ifndef KTSTR_VMM_ARCH_X86_64_ACPI_H_
+#define KTSTR_VMM_ARCH_X86_64_ACPI_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "model/topology.h"
+#include "vmm/memory/guest_memory.h"
+
+namespace ktstr::vmm {
+
+// Distance between two different nodes, and of a node to itself (SLIT).
+inline constexpr uint8_t kLocalDistance = 10;
+inline constexpr uint8_t kRemoteDistance = 20;
+// The sleep type of S5 in the DSDT, which the guest writes to power off.
+inline constexpr uint8_t kS5SleepType = 5;
+
+// The machine's ACPI tables as they lie in memory from `base` on: RSDP, XSDT,
+// FADT, DSDT (S5 and nothing else), MADT, SRAT, SLIT.
+//
+// Shape: RSDP at offset 0; each table 16-byte aligned, with checksum. CPUs are
+//        listed in CPU-number order, so that the kernel numbers them likewise.
+//        The FADT has no keyboard controller, no CMOS clock and no VGA: probing
+//        for them costs seconds of boot.
+// Errors:
+//   InvalidArgument  the tables would not fit `max_bytes`.
+// Source: ACPI specification 6.5, chapter 5.2.
+absl::StatusOr<std::vector<std::byte>> BuildAcpiTables(
+    const Topology& topology, absl::Span<const GuestMemory::Range> ram,
+    uint64_t base, uint64_t max_bytes);
+
+}  // namespace ktstr::vmm
+
+#endif  // KTSTR_VMM_ARCH_X86_64_ACPI_H_

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The ktstr authors
+
+#ifndef KTSTR_VMM_ARCH_X86_64_APIC_ID_H_
+#define KTSTR_VMM_ARCH_X86_64_APIC_ID_H_
+
+#include <bit>
+#include <cstdint>
+
+#include "model/topology.h"
+
+namespace ktstr::vmm {
+
+// How a CPU's place in the topology is written into its APIC id:
+//
+//   llc << (core_bits + thread_bits) | core << thread_bits | thread
+//
+// Shape: each width is ceil(log2(count)), so ids have gaps whenever a count is
+//        not a power of two. The whole machine is one package: the kernel
+//        learns LLCs from the cache leaves, not from packages.
+struct ApicIdLayout {
+  explicit ApicIdLayout(const Topology& topology)
+      : thread_bits(BitsFor(topology.threads_per_core())),
+        core_bits(BitsFor(topology.cores_per_llc())),
+        llc_bits(BitsFor(topology.llcs())) {}
+
+  uint32_t IdOf(const CpuPlace& place) const {
+    return uint32_t(place.llc) << llc_shift() |
+           uint32_t(place.core) << thread_bits | uint32_t(place.thread);
+  }
+  int llc_shift() const { return core_bits + thread_bits; }
+  int package_shift() const { return llc_bits + llc_shift(); }
+
+  int thread_bits;
+  int core_bits;
+  int llc_bits;
+
+ private:
+  static int BitsFor(int count) {
+    return int(std::bit_width(uint32_t(count) - 1));
+  }
+};
+
+// Highest APIC id this machine gives out. Above it, interrupts of the IOAPIC
+// cannot be addressed without interrupt remapping.
+inline constexpr uint32_t kMaxApicId = 254;
+
+}  // namespace ktstr::vmm
+
+#endif  // KTSTR_VMM_ARCH_X86_64_APIC_ID_H_

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The ktstr authors
+
+#include "vmm/arch/x86_64/cpuid.h"
+
+#include <bit>
+#include <map>
+#include <set>
+
+#include "gtest/gtest.h"
+#include "vmm/arch/x86_64/apic_id.h"
+
+namespace ktstr::vmm {
+namespace {
+
+kvm_cpuid_entry2 Entry(uint32_t function, uint32_t eax, uint32_t ebx,
+                       uint32_t ecx, uint32_t edx) {
+  return {.function = function, .eax = eax, .ebx = ebx, .ecx = ecx, .edx = edx};
+}
+
+// A host with another topology than any guest below: 64 threads, its own L3.
+CpuidEntries IntelHost() {
+  return {Entry(0, 0x16, 0x756E6547, 0x6C65746E, 0x49656E69),
+          Entry(1, 0x000806F8, 0x07400800, 0x7FFEFBFF, 0xBFEBFBFF),
+          Entry(4, 0xFC004121, 0x02C0003F, 0x3F, 0),
+          Entry(0xA, 0x07300805, 0, 0, 0x603),
+          Entry(0x80000000, 0x80000008, 0, 0, 0)};
+}
+
+CpuidEntries AmdHost(uint32_t signature = 0x00A20F10) {
+  return {Entry(0, 0x10, 0x68747541, 0x444D4163, 0x69746E65),
+          Entry(1, signature, 0x07400800, 0x7FFEFBFF, 0x178BFBFF),
+          Entry(0x80000000, 0x80000026, 0, 0, 0),
+          Entry(0x80000001, signature, 0, 0, 0),
+          Entry(0x8000001E, 63, 0x0105, 0x0301, 0),
+          Entry(0x80000026, 1, 2, 3, 4)};
+}
+
+kvm_cpuid_entry2 Leaf(const CpuidEntries& entries, uint32_t function,
+                      uint32_t index = 0) {
+  for (const auto& entry : entries) {
+    if (entry.function == function && entry.index == index) return entry;
+  }
+  return {};
+}
+
+CpuidEntries Build(const CpuidEntries& host, const Topology& topology,
+                   int cpu) {
+  return BuildCpuid(host, {.topology = topology, .has_tsc_deadline = true},
+                    cpu);
+}
+
+// What Linux derives from the leaves, for one CPU.
+struct Derived {
+  uint32_t id, core, llc, package;
+  auto operator<=>(const Derived&) const = default;
+};
+
+Derived DeriveAsLinuxDoes(const CpuidEntries& entries, uint32_t topology_leaf,
+                          uint32_t cache_leaf) {
+  uint32_t id = Leaf(entries, topology_leaf, 0).edx;
+  uint32_t sharing = (Leaf(entries, cache_leaf, 3).eax >> 14 & 0xFFF) + 1;
+  return {.id = id,
+          .core = id >> Leaf(entries, topology_leaf, 0).eax,
+          .llc = id >> std::countr_zero(std::bit_ceil(sharing)),
+          .package = id >> Leaf(entries, topology_leaf, 1).eax};
+}
+
+class CpuidTopologyTest : public testing::TestWithParam<const char*> {
+ protected:
+  void CheckHost(const CpuidEntries& host, uint32_t topology_leaf,
+                 uint32_t cache_leaf) {
+    Topology topology = *Topology::Parse(GetParam());
+    std::map<uint32_t, std::set<int>> llcs, cores;
+    std::set<uint32_t> ids;
+    for (int cpu = 0; cpu < topology.cpus(); ++cpu) {
+      auto derived = DeriveAsLinuxDoes(Build(host, topology, cpu),
+                                       topology_leaf, cache_leaf);
+      EXPECT_EQ(derived.package, 0u);
+      ids.insert(derived.id);
+      llcs[derived.llc].insert(cpu);
+      cores[derived.core].insert(cpu);
+    }
+    EXPECT_EQ(ids.size(), size_t(topology.cpus()));
+    EXPECT_EQ(llcs.size(), size_t(topology.llcs()));
+    EXPECT_EQ(cores.size(), size_t(topology.llcs() * topology.cores_per_llc()));
+    for (const auto& [llc, cpus] : llcs) {
+      int first = topology.PlaceOf(*cpus.begin()).llc;
+      auto declared = topology.CpusOfLlc(first);
+      EXPECT_EQ(cpus, std::set<int>(declared.begin(), declared.end()));
+    }
+    for (const auto& [core, cpus] : cores) {
+      EXPECT_EQ(int(cpus.size()), topology.threads_per_core());
+    }
+  }
+};
+
+TEST_P(CpuidTopologyTest, IntelGuestSeesTheDeclaration) {
+  CheckHost(IntelHost(), 0x1F, 4);
+  CheckHost(IntelHost(), 0xB, 4);
+}
+
+TEST_P(CpuidTopologyTest, AmdGuestSeesTheDeclaration) {
+  CheckHost(AmdHost(), 0xB, 0x8000001D);
+}
+
+INSTANTIATE_TEST_SUITE_P(Presets, CpuidTopologyTest,
+                         testing::Values("1n1l1c1t", "1n1l4c1t", "1n2l2c1t",
+                                         "1n3l3c1t", "1n2l2c2t", "2n4l8c2t",
+                                         "3n3l5c1t", "1n1l64c1t"));
+
+TEST(CpuidTest, LeafOneCarriesIdPackageSizeAndHypervisorFeatures) {
+  auto entries = Build(IntelHost(), *Topology::Parse("1n2l2c2t"), 5);
+  auto leaf = Leaf(entries, 1);
+  EXPECT_EQ(leaf.ebx >> 24, 5u);
+  EXPECT_EQ(leaf.ebx >> 16 & 0xFF, 8u);
+  EXPECT_EQ(leaf.ebx & 0xFFFF, 0x0800u);
+  EXPECT_TRUE(leaf.ecx & 1u << 31);
+  EXPECT_TRUE(leaf.ecx & 1u << 24);
+  EXPECT_TRUE(leaf.ecx & 1u << 21);
+  EXPECT_TRUE(leaf.edx & 1u << 28);
+}
+
+TEST(CpuidTest, SingleCpuHasNoHyperThreadingFlag) {
+  auto leaf = Leaf(Build(IntelHost(), Topology(), 0), 1);
+  EXPECT_FALSE(leaf.edx & 1u << 28);
+}
+
+TEST(CpuidTest, CacheSizesAreDeclaredNotInherited) {
+  auto entries = Build(IntelHost(), *Topology::Parse("1n1l2c1t"), 0);
+  auto l3 = Leaf(entries, 4, 3);
+  uint64_t ways = (l3.ebx >> 22) + 1, sets = l3.ecx + 1;
+  EXPECT_EQ(ways * sets * 64, 16u * 1024 * 1024);
+  EXPECT_EQ(Leaf(entries, 4, 4).eax, 0u);
+}
+
+TEST(CpuidTest, PmuIsAbsent) {
+  EXPECT_EQ(Leaf(Build(IntelHost(), Topology(), 0), 0xA).eax, 0u);
+}
+
+TEST(CpuidTest, AmdNodeLeafTellsNodesAndCores) {
+  Topology topology = *Topology::Parse("2n4l2c2t");
+  auto entries = Build(AmdHost(), topology, 13);
+  auto leaf = Leaf(entries, 0x8000001E);
+  EXPECT_EQ(leaf.eax, 13u);
+  EXPECT_EQ(leaf.ebx, 1u << 8 | 13u >> 1);
+  EXPECT_EQ(leaf.ecx, 1u << 8 | 1u);
+  EXPECT_EQ(Leaf(entries, 0x80000008).ecx, 4u << 12 | 15u);
+}
+
+TEST(CpuidTest, AmdLeafThatWouldOverrideTheTopologyIsNotOffered) {
+  auto entries = Build(AmdHost(), Topology(), 0);
+  EXPECT_LT(Leaf(entries, 0x80000000).eax, 0x80000026u);
+  EXPECT_EQ(Leaf(entries, 0x80000026).eax, 0u);
+}
+
+TEST(CpuidTest, OldAmdFamiliesArePresentedAsZen2) {
+  for (uint32_t old : {0x00000663u, 0x00600F12u, 0x00800F12u}) {
+    auto entries = Build(AmdHost(old), Topology(), 0);
+    EXPECT_EQ(Leaf(entries, 1).eax, 0x00830F10u) << std::hex << old;
+    EXPECT_EQ(Leaf(entries, 0x80000001).eax, 0x00830F10u);
+  }
+  EXPECT_EQ(Leaf(Build(AmdHost(0x00A20F10), Topology(), 0), 1).eax,
+            0x00A20F10u);
+}
+
+TEST(ApicIdTest, IdsAreSparseWhenACountIsNoPowerOfTwo) {
+  Topology topology = *Topology::Parse("1n3l3c2t");
+  ApicIdLayout ids(topology);
+  EXPECT_EQ(ids.IdOf(topology.PlaceOf(0)), 0u);
+  EXPECT_EQ(ids.IdOf(topology.PlaceOf(5)), 5u);
+  EXPECT_EQ(ids.IdOf(topology.PlaceOf(6)), 8u);
+  EXPECT_EQ(ids.IdOf(topology.PlaceOf(17)), 2u << 3 | 5u);
+  EXPECT_EQ(ids.package_shift(), 5);
+}
+
+}  // namespace
+}  // namespace ktstr::vmm

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The ktstr authors
+
+#include "vmm/arch/x86_64/platform.h"
+
+#include <span>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "vmm/arch/x86_64/acpi.h"
+#include "vmm/arch/x86_64/apic_id.h"
+#include "vmm/arch/x86_64/boot_params.h"
+#include "vmm/arch/x86_64/layout.h"
+#include "vmm/arch/x86_64/page_tables.h"
+#include "vmm/arch/x86_64/vcpu_state.h"
+
+namespace ktstr::vmm {
+namespace {
+
+std::vector<GuestMemory::Range> RangesOf(const GuestMemory& memory) {
+  std::vector<GuestMemory::Range> ranges;
+  for (const auto& region : memory.regions()) {
+    ranges.push_back({.start = region.start,
+                      .size_bytes = region.size_bytes,
+                      .node = region.node});
+  }
+  return ranges;
+}
+
+absl::Status WriteCmdline(GuestMemory& memory, const std::string& cmdline) {
+  if (cmdline.size() >= kCmdlineMaxBytes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("kernel command line of ", cmdline.size(),
+                     " bytes; at most ", kCmdlineMaxBytes - 1, " fit"));
+  }
+  auto bytes = std::as_bytes(std::span(cmdline.c_str(), cmdline.size() + 1));
+  return memory.Write(GuestPhysAddr(kCmdline), {bytes.data(), bytes.size()});
+}
+
+}  // namespace
+
+absl::Status CheckTopology(const Kvm& kvm, const Topology& topology) {
+  int most = kvm.Extension(KVM_CAP_MAX_VCPUS);
+  if (topology.cpus() > most) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("topology ", topology.ToString(), " has ", topology.cpus(),
+                     " CPUs; KVM here gives at most ", most));
+  }
+  uint32_t last =
+      ApicIdLayout(topology).IdOf(topology.PlaceOf(topology.cpus() - 1));
+  if (last > kMaxApicId) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("topology ", topology.ToString(), " needs APIC id ", last,
+                     "; ids up to ", kMaxApicId, " are supported"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CreateInterruptControllers(Vm& vm) {
+  uint64_t identity_map = kKvmIdentityMap;
+  ABSL_RETURN_IF_ERROR(
+      vm.Call(KVM_REQUEST(KVM_SET_IDENTITY_MAP_ADDR), &identity_map));
+  ABSL_RETURN_IF_ERROR(vm.Call(KVM_REQUEST(KVM_SET_TSS_ADDR), kKvmTss));
+  ABSL_RETURN_IF_ERROR(vm.Call(KVM_REQUEST(KVM_CREATE_IRQCHIP), uint64_t{0}));
+  kvm_pit_config pit = {};
+  pit.flags = KVM_PIT_SPEAKER_DUMMY;
+  return vm.Call(KVM_REQUEST(KVM_CREATE_PIT2), &pit);
+}
+
+absl::StatusOr<VcpuFactory> VcpuFactory::Create(const Kvm& kvm,
+                                                Topology topology) {
+  VcpuFactory factory;
+  ABSL_ASSIGN_OR_RETURN(factory.host_, kvm.SupportedCpuid());
+  factory.options_.topology = topology;
+  factory.options_.has_tsc_deadline =
+      kvm.Extension(KVM_CAP_TSC_DEADLINE_TIMER) > 0;
+  return factory;
+}
+
+absl::StatusOr<std::unique_ptr<Vcpu>> VcpuFactory::CreateVcpu(Vm& vm,
+                                                              int cpu) const {
+  uint32_t id =
+      ApicIdLayout(options_.topology).IdOf(options_.topology.PlaceOf(cpu));
+  ABSL_ASSIGN_OR_RETURN(std::unique_ptr<Vcpu> vcpu, vm.CreateVcpu(id));
+  ABSL_RETURN_IF_ERROR(SetCpuid(*vcpu, BuildCpuid(host_, options_, cpu)));
+  ABSL_RETURN_IF_ERROR(SetBootMsrs(*vcpu));
+  return vcpu;
+}
+
+absl::Status WriteBootTables(GuestMemory& memory, const BootTables& tables) {
+  ABSL_RETURN_IF_ERROR(WritePageTables(memory));
+  ABSL_RETURN_IF_ERROR(WriteGdt(memory));
+  ABSL_RETURN_IF_ERROR(WriteCmdline(memory, tables.cmdline));
+  std::vector<GuestMemory::Range> ram = RangesOf(memory);
+  ABSL_ASSIGN_OR_RETURN(std::vector<std::byte> params,
+                        BuildBootParams({.ram = ram,
+                                         .initrd = tables.initrd,
+                                         .initrd_bytes = tables.initrd_bytes}));
+  ABSL_RETURN_IF_ERROR(memory.Write(GuestPhysAddr(kBootParams), params));
+  ABSL_ASSIGN_OR_RETURN(std::vector<std::byte> acpi,
+                        BuildAcpiTables(tables.topology, ram, kAcpiTables,
+                                        kAcpiTablesEnd - kAcpiTables));
+  return memory.Write(GuestPhysAddr(kAcpiTables), acpi);
+}
+
+}  // namespace ktstr::vmm

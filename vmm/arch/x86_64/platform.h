@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The ktstr authors
+
+// What the portable machine asks of its instruction set architecture. A second
+// architecture offers a header with the same functions.
+#ifndef KTSTR_VMM_ARCH_X86_64_PLATFORM_H_
+#define KTSTR_VMM_ARCH_X86_64_PLATFORM_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "model/topology.h"
+#include "vmm/arch/x86_64/cpuid.h"
+#include "vmm/kvm/kvm.h"
+#include "vmm/kvm/vcpu.h"
+#include "vmm/kvm/vm.h"
+#include "vmm/memory/guest_memory.h"
+
+namespace ktstr::vmm {
+
+// Refuses a topology this platform cannot give a guest.
+//
+// Errors:
+//   InvalidArgument  more CPUs than this host's KVM has, or an APIC id above
+//                    kMaxApicId; the message names both numbers.
+absl::Status CheckTopology(const Kvm& kvm, const Topology& topology);
+
+// The interrupt controllers of a PC inside KVM, and the pages KVM itself needs.
+// Call after every memory slot is registered: a slot added later costs
+// milliseconds instead of microseconds.
+absl::Status CreateInterruptControllers(Vm& vm);
+
+// Creates CPUs with ids and CPUID of the topology.
+class VcpuFactory {
+ public:
+  static absl::StatusOr<VcpuFactory> Create(const Kvm& kvm, Topology topology);
+
+  // CPU 0 is the boot CPU; SetBootRegisters() makes it runnable.
+  absl::StatusOr<std::unique_ptr<Vcpu>> CreateVcpu(Vm& vm, int cpu) const;
+
+ private:
+  VcpuFactory() = default;
+
+  CpuidEntries host_;
+  CpuidOptions options_;
+};
+
+// What lies in guest memory besides the kernel.
+struct BootTables {
+  Topology topology;
+  std::string cmdline;
+  GuestPhysAddr initrd;
+  uint64_t initrd_bytes = 0;
+};
+
+// Writes page tables, GDT, command line, zero page and ACPI tables.
+//
+// Errors:
+//   InvalidArgument  command line or tables too large; the message says which.
+//   OutOfRange       RAM ends before the first MiB does.
+absl::Status WriteBootTables(GuestMemory& memory, const BootTables& tables);
+
+}  // namespace ktstr::vmm
+
+#endif  // KTSTR_VMM_ARCH_X86_64_PLATFORM_H_
