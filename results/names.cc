@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The ktstr authors
+
+#include "results/names.h"
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "base/sha256.h"
+#include "proto/attempt.pb.h"
+#include "proto/outcome.pb.h"
+
+namespace ktstr::results {
+namespace {
+
+std::string OrUnknown(std::string name, int number) {
+  return name.empty() ? absl::StrCat("UNKNOWN_", number) : name;
+}
+
+// Length first, so that no two lists of fields read alike.
+void AppendField(absl::string_view field, std::string& out) {
+  absl::StrAppend(&out, field.size(), ":", field, ";");
+}
+
+}  // namespace
+
+std::string OutcomeName(int outcome) {
+  return OrUnknown(v1::Outcome_Name(outcome), outcome);
+}
+
+std::string FindingKindName(int kind) {
+  return OrUnknown(v1::FindingKind_Name(kind), kind);
+}
+
+std::string PhaseName(int phase) {
+  return OrUnknown(v1::Phase_Name(phase), phase);
+}
+
+std::string PhaseWords(int phase) {
+  if (phase == v1::PHASE_UNSPECIFIED) return "not started";
+  return absl::AsciiStrToLower(
+      absl::StrReplaceAll(PhaseName(phase), {{"_", " "}}));
+}
+
+std::string FileNamePart(absl::string_view text) {
+  constexpr size_t kMaxBytes = 120;
+  std::string part;
+  for (char c : text.substr(0, kMaxBytes)) {
+    bool is_plain = absl::ascii_isalnum(static_cast<unsigned char>(c)) ||
+                    c == '.' || c == '_' || c == '-';
+    part.push_back(is_plain ? c : '_');
+  }
+  if (part.empty()) return "_";
+  if (part[0] == '.') part[0] = '_';
+  return part;
+}
+
+std::string VariantHash(const v1::VariantSpec& variant) {
+  std::string text;
+  AppendField(variant.name(), text);
+  AppendField(variant.suite().name(), text);
+  AppendField(variant.topology(), text);
+  AppendField(variant.scheduler().name(), text);
+  AppendField(absl::StrCat(variant.scheduler().args_size()), text);
+  for (const std::string& arg : variant.scheduler().args()) {
+    AppendField(arg, text);
+  }
+  for (const std::string& flag : variant.flags()) AppendField(flag, text);
+  AppendField(variant.kernel().label(), text);
+  return Sha256Hex(text).substr(0, 16);
+}
+
+}  // namespace ktstr::results

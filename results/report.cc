@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The ktstr authors
+
+#include "results/report.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "proto/fleet.pb.h"
+#include "results/names.h"
+#include "results/printable.h"
+#include "results/style.h"
+
+namespace ktstr::results {
+namespace {
+
+constexpr int kTailLines = 20;
+// Findings, groups and stimuli that one report shows; the result file has all.
+constexpr int kMaxRows = 50;
+
+int64_t WholeMilliseconds(const google::protobuf::Duration& duration) {
+  return duration.seconds() * 1000 + duration.nanos() / 1000000;
+}
+
+bool HasFinding(const v1::AttemptResult& result, v1::FindingKind kind) {
+  return std::any_of(
+      result.findings().begin(), result.findings().end(),
+      [kind](const v1::Finding& finding) { return finding.kind() == kind; });
+}
+
+class Report {
+ public:
+  Report(const v1::Variant& variant, const ReportOptions& options)
+      : variant_(variant), result_(variant.result()), options_(options) {}
+
+  std::string Build() {
+    AddFingerprint();
+    AddHeader();
+    AddStats();
+    AddDiagnostics();
+    AddTimeline();
+    AddLog("scheduler log", result_.scheduler_log_tail(), kTailLines);
+    AddLog("test log", result_.test_log_tail(), kTailLines);
+    AddConsole();
+    return std::move(text_);
+  }
+
+ private:
+  void Line(absl::string_view line) { absl::StrAppend(&text_, line, "\n"); }
+  void Section(absl::string_view title) {
+    Line(absl::StrCat(Styled(options_.has_colour, Tone::kBold, title), ":"));
+  }
+  void MoreRows(int total) {
+    if (total > kMaxRows) {
+      Line(
+          absl::StrCat("  and ", total - kMaxRows, " more in the result file"));
+    }
+  }
+
+  void AddFingerprint() {
+    std::vector<std::string> last = LastLines(result_.scheduler_log_tail(), 1);
+    if (last.empty()) return;
+    Line(Styled(options_.has_colour, Tone::kBold, PrintableLine(last[0])));
+  }
+
+  void AddHeader() {
+    const v1::VariantSpec& spec = variant_.spec();
+    std::string verb =
+        result_.outcome() == v1::FAIL
+            ? "failed"
+            : absl::StrCat("ended in ", OutcomeName(result_.outcome()));
+    std::string kernel =
+        spec.kernel().label().empty()
+            ? ""
+            : absl::StrCat(" [kernel=", PrintableLine(spec.kernel().label()),
+                           "]");
+    Line(
+        Styled(options_.has_colour, ToneOf(result_.outcome()),
+               absl::StrCat("ktstr_test '", PrintableLine(spec.test()),
+                            "' [sched=", PrintableLine(spec.scheduler().name()),
+                            "] [topo=", PrintableLine(spec.topology()), "]",
+                            kernel, " ", verb, ":")));
+    AddReasons();
+  }
+
+  void AddReasons() {
+    std::string reason = PrintableLine(result_.reason());
+    if (!reason.empty()) Line(absl::StrCat("  ", reason));
+    int rows = 0;
+    for (const v1::Finding& finding : result_.findings()) {
+      if (++rows > kMaxRows) break;
+      std::string message = PrintableLine(finding.message());
+      if (message == reason) continue;
+      Line(absl::StrCat(
+          "  ", FindingKindName(finding.kind()), ": ", message,
+          finding.cgroup().empty()
+              ? ""
+              : absl::StrCat(" (cgroup ", PrintableLine(finding.cgroup()),
+                             ")")));
+    }
+    MoreRows(result_.findings_size());
+    for (const std::string& missed : variant_.missed()) {
+      Line(absl::StrCat("  earlier attempt missed: ", PrintableLine(missed)));
+    }
+  }
+
+  void AddStats() {
+    if (result_.groups().empty()) return;
+    Section("stats");
+    int rows = 0;
+    for (const v1::GroupStats& group : result_.groups()) {
+      if (++rows > kMaxRows) break;
+      AddGroup(group);
+    }
+    MoreRows(result_.groups_size());
+  }
+
+  void AddGroup(const v1::GroupStats& group) {
+    std::vector<std::string> parts = {
+        absl::StrCat("workers=", group.workers()),
+        absl::StrCat("cpus=", group.cpus()),
+        absl::StrCat("iterations=", group.iterations()),
+        absl::StrCat("migrations=", group.migrations())};
+    auto add = [&parts](bool has, absl::string_view name, double value,
+                        absl::string_view unit) {
+      if (has) parts.push_back(absl::StrFormat("%s=%.1f%s", name, value, unit));
+    };
+    add(group.has_spread_pct(), "spread", group.spread_pct(), "%");
+    add(group.has_avg_off_cpu_pct(), "off_cpu", group.avg_off_cpu_pct(), "%");
+    add(group.has_max_gap_ms(), "gap", group.max_gap_ms(), "ms");
+    if (group.has_max_gap_cpu()) {
+      parts.push_back(absl::StrCat("gap_cpu=", group.max_gap_cpu()));
+    }
+    add(group.has_p99_wake_latency_us(), "p99_wake",
+        group.p99_wake_latency_us(), "us");
+    add(group.has_worst_run_delay_us(), "run_delay", group.worst_run_delay_us(),
+        "us");
+    Line(absl::StrCat("  ", PrintableLine(group.cgroup()), ": ",
+                      absl::StrJoin(parts, " ")));
+  }
+
+  void AddDiagnostics() {
+    Section("diagnostics");
+    int last = v1::PHASE_UNSPECIFIED;
+    for (const v1::PhaseEvidence& evidence : result_.phases()) {
+      last = std::max<int>(last, evidence.phase());
+    }
+    Line(absl::StrCat("  stage: ", PhaseWords(last)));
+    for (const v1::PhaseEvidence& evidence : result_.phases()) {
+      Line(absl::StrFormat(
+          "  %8d ms  %s%s", WholeMilliseconds(evidence.since_start()),
+          PhaseWords(evidence.phase()),
+          evidence.detail().empty() ? ""
+                                    : "  " + PrintableLine(evidence.detail())));
+    }
+    if (!result_.machine_end().empty()) {
+      std::string detail = PrintableLine(result_.machine_end_detail());
+      Line(absl::StrCat("  machine end: ", PrintableLine(result_.machine_end()),
+                        detail.empty() ? "" : absl::StrCat(" (", detail, ")")));
+    }
+    if (!result_.host().host_id().empty()) {
+      Line(absl::StrCat("  host: ", PrintableLine(result_.host().host_id()),
+                        result_.host().is_overcommitted()
+                            ? ", more vCPUs than host CPUs"
+                            : "",
+                        ", attempt ", variant_.epoch()));
+    }
+  }
+
+  void AddTimeline() {
+    if (result_.stimuli().empty()) return;
+    Section("timeline");
+    int rows = 0;
+    for (const v1::Stimulus& stimulus : result_.stimuli()) {
+      if (++rows > kMaxRows) break;
+      Line(absl::StrFormat(
+          "  %+8d ms  step %d  %s  ops=%d cgroups=%d workers=%d iterations=%d",
+          WholeMilliseconds(stimulus.elapsed()), stimulus.step(),
+          PrintableLine(stimulus.label(), 200), stimulus.ops(),
+          stimulus.cgroups(), stimulus.workers(), stimulus.total_iterations()));
+    }
+    MoreRows(result_.stimuli_size());
+  }
+
+  void AddLog(absl::string_view title, const std::string& log, int lines) {
+    std::vector<std::string> shown =
+        LastLines(log, options_.is_verbose ? -1 : lines);
+    if (shown.empty()) return;
+    Section(title);
+    for (const std::string& line : shown) Line(absl::StrCat("  ", line));
+  }
+
+  void AddConsole() {
+    bool is_whole = HasFinding(result_, v1::KERNEL_PANIC);
+    AddLog(is_whole ? "console" : "console, last lines", result_.console_tail(),
+           is_whole ? -1 : kTailLines);
+  }
+
+  const v1::Variant& variant_;
+  const v1::AttemptResult& result_;
+  const ReportOptions options_;
+  std::string text_;
+};
+
+}  // namespace
+
+std::string FailureReport(const v1::Variant& variant,
+                          const ReportOptions& options) {
+  return Report(variant, options).Build();
+}
+
+bool NeedsReport(const v1::Variant& variant) {
+  switch (variant.result().outcome()) {
+    case v1::FAIL:
+    case v1::ERROR:
+    case v1::MISS:
+      return true;
+    default:
+      return false;
+  }
+}
+
+std::string ReasonOf(const v1::Variant& variant) {
+  const v1::AttemptResult& result = variant.result();
+  if (!result.reason().empty()) return result.reason();
+  if (!result.findings().empty()) return result.findings(0).message();
+  if (result.outcome() == v1::PASS) return "";
+  return result.machine_end();
+}
+
+}  // namespace ktstr::results

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The ktstr authors
+
+#include "results/report.h"
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "proto/fleet.pb.h"
+
+namespace ktstr::results {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+v1::Variant MakeFailure() {
+  v1::Variant variant;
+  variant.set_epoch(2);
+  variant.add_missed("vmm was killed by signal 9");
+  v1::VariantSpec& spec = *variant.mutable_spec();
+  spec.set_test("steady");
+  spec.set_topology("1n2l2c1t");
+  spec.mutable_scheduler()->set_name("scx_simple");
+  v1::AttemptResult& result = *variant.mutable_result();
+  result.set_outcome(v1::FAIL);
+  result.set_reason("1 check failed");
+  v1::Finding& finding = *result.add_findings();
+  finding.set_kind(v1::STARVED);
+  finding.set_message("worker 3 ran 0 iterations");
+  finding.set_cgroup("cg_1");
+  v1::GroupStats& group = *result.add_groups();
+  group.set_cgroup("cg_1");
+  group.set_workers(2);
+  group.set_cpus(1);
+  group.set_iterations(10);
+  group.set_spread_pct(81.25);
+  v1::PhaseEvidence& phase = *result.add_phases();
+  phase.set_phase(v1::WORKLOAD_STARTED);
+  phase.mutable_since_start()->set_seconds(2);
+  v1::Stimulus& stimulus = *result.add_stimuli();
+  stimulus.mutable_elapsed()->set_nanos(500000000);
+  stimulus.set_label("hold");
+  stimulus.set_workers(4);
+  result.set_machine_end("power-off");
+  result.mutable_host()->set_host_id("h1");
+  result.set_scheduler_log_tail("loaded\nEXIT: runnable task stall\n\n");
+  result.set_console_tail("boot\nlast\n");
+  return variant;
+}
+
+TEST(FailureReportTest, FollowsTheLayout) {
+  EXPECT_EQ(FailureReport(MakeFailure(), {}),
+            R"(EXIT: runnable task stall
+ktstr_test 'steady' [sched=scx_simple] [topo=1n2l2c1t] failed:
+  1 check failed
+  STARVED: worker 3 ran 0 iterations (cgroup cg_1)
+  earlier attempt missed: vmm was killed by signal 9
+stats:
+  cg_1: workers=2 cpus=1 iterations=10 migrations=0 spread=81.2%
+diagnostics:
+  stage: workload started
+      2000 ms  workload started
+  machine end: power-off
+  host: h1, attempt 2
+timeline:
+      +500 ms  step 0  hold  ops=0 cgroups=0 workers=4 iterations=0
+scheduler log:
+  loaded
+  EXIT: runnable task stall
+console, last lines:
+  boot
+  last
+)");
+}
+
+std::string ManyLines(int count) {
+  std::string text;
+  for (int i = 0; i < count; ++i) absl::StrAppend(&text, "line", i, "\n");
+  return text;
+}
+
+TEST(FailureReportTest, ShowsTheWholeConsoleOnlyAfterAPanic) {
+  v1::Variant variant = MakeFailure();
+  variant.mutable_result()->set_console_tail(ManyLines(100));
+  std::string report = FailureReport(variant, {});
+  EXPECT_THAT(report, Not(HasSubstr("line79\n")));
+  EXPECT_THAT(report, HasSubstr("line80\n"));
+  variant.mutable_result()->add_findings()->set_kind(v1::KERNEL_PANIC);
+  EXPECT_THAT(FailureReport(variant, {}), HasSubstr("line0\n"));
+}
+
+TEST(FailureReportTest, NeverCallsAMissAFailure) {
+  v1::Variant variant = MakeFailure();
+  variant.mutable_result()->set_outcome(v1::MISS);
+  std::string report = FailureReport(variant, {});
+  EXPECT_THAT(report, HasSubstr("ended in MISS:"));
+  EXPECT_THAT(report, Not(HasSubstr("failed:")));
+}
+
+TEST(FailureReportTest, GuestTextCannotSteerTheTerminal) {
+  v1::Variant variant = MakeFailure();
+  v1::AttemptResult& result = *variant.mutable_result();
+  std::string hostile = "\x1b]0;owned\x07\x9b\x1b[2J";
+  variant.mutable_spec()->set_test(hostile);
+  variant.mutable_spec()->mutable_scheduler()->set_name(hostile);
+  variant.add_missed(hostile);
+  result.set_reason(hostile);
+  result.mutable_findings(0)->set_message(hostile);
+  result.mutable_findings(0)->set_cgroup(hostile);
+  result.mutable_groups(0)->set_cgroup(hostile);
+  result.mutable_phases(0)->set_detail(hostile);
+  result.mutable_stimuli(0)->set_label(hostile);
+  result.set_machine_end(hostile);
+  result.set_machine_end_detail(hostile);
+  result.mutable_host()->set_host_id(hostile);
+  result.set_console_tail(hostile);
+  result.set_scheduler_log_tail(hostile);
+  result.set_test_log_tail(hostile);
+  std::string report = FailureReport(variant, {});
+  for (unsigned char c : report) {
+    ASSERT_TRUE(c == '\n' || (c >= 0x20 && c < 0x7F)) << int{c};
+  }
+}
+
+TEST(FailureReportTest, SaysTheLittleThatIsKnown) {
+  v1::Variant variant;
+  variant.mutable_result()->set_outcome(v1::MISS);
+  std::string report = FailureReport(variant, {});
+  EXPECT_THAT(report, StartsWith("ktstr_test ''"));
+  EXPECT_THAT(report, HasSubstr("stage: not started"));
+}
+
+TEST(ReasonOfTest, FallsBackToFindingThenMachineEnd) {
+  v1::Variant variant = MakeFailure();
+  EXPECT_EQ(ReasonOf(variant), "1 check failed");
+  variant.mutable_result()->clear_reason();
+  EXPECT_EQ(ReasonOf(variant), "worker 3 ran 0 iterations");
+  variant.mutable_result()->clear_findings();
+  EXPECT_EQ(ReasonOf(variant), "power-off");
+  variant.mutable_result()->set_outcome(v1::PASS);
+  EXPECT_EQ(ReasonOf(variant), "");
+}
+
+}  // namespace
+}  // namespace ktstr::results

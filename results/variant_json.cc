@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The ktstr authors
+
+#include "results/variant_json.h"
+
+#include <cmath>
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+#include "nlohmann/json.hpp"
+#include "proto/fleet.pb.h"
+#include "results/names.h"
+#include "results/rollup.h"
+
+namespace ktstr::results {
+namespace {
+
+using json = ::nlohmann::ordered_json;
+
+json TextOrNull(const std::string& text) {
+  return text.empty() ? json() : json(text);
+}
+
+template <typename T>
+json ValueOrNull(const std::optional<T>& value) {
+  return value ? json(*value) : json();
+}
+
+double Milliseconds(const google::protobuf::Duration& duration) {
+  return std::round(duration.seconds() * 1e6 + duration.nanos() / 1e3) / 1e3;
+}
+
+std::string Iso8601(absl::Time time) {
+  return absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", time, absl::UTCTimeZone());
+}
+
+json ArtifactJson(bool is_present, const v1::ArtifactRef& artifact) {
+  if (!is_present) return nullptr;
+  return {{"name", artifact.name()},
+          {"sha256", artifact.sha256()},
+          {"size_bytes", artifact.size_bytes()}};
+}
+
+void AddSpec(const v1::VariantSpec& spec, json& out) {
+  out["variant"] = spec.name();
+  out["test_name"] = spec.test();
+  out["preset"] = TextOrNull(spec.preset());
+  out["topology"] = spec.topology();
+  out["memory_mib"] = spec.memory_mib();
+  out["profile"] = TextOrNull(spec.profile());
+  out["active_flags"] = json::array();
+  for (const std::string& flag : spec.flags()) {
+    out["active_flags"].push_back(flag);
+  }
+  out["scheduler"] = spec.scheduler().name();
+  out["scheduler_args"] = json::array();
+  for (const std::string& arg : spec.scheduler().args()) {
+    out["scheduler_args"].push_back(arg);
+  }
+  out["scheduler_binary"] =
+      ArtifactJson(spec.scheduler().has_binary(), spec.scheduler().binary());
+  out["scheduler_commit"] = nullptr;
+  out["kernel"] = TextOrNull(spec.kernel().label());
+  out["kernel_image"] =
+      ArtifactJson(spec.kernel().has_image(), spec.kernel().image());
+  out["suite"] = ArtifactJson(spec.has_suite(), spec.suite());
+  out["duration_ms"] =
+      spec.has_duration() ? json(Milliseconds(spec.duration())) : json();
+  out["workers_per_cgroup"] = spec.workers_per_cgroup();
+  out["seed"] = absl::StrCat(spec.seed());
+}
+
+json PhasesJson(const v1::AttemptResult& result) {
+  json phases = json::array();
+  for (const v1::PhaseEvidence& evidence : result.phases()) {
+    phases.push_back({{"phase", PhaseName(evidence.phase())},
+                      {"since_start_ms", Milliseconds(evidence.since_start())},
+                      {"detail", TextOrNull(evidence.detail())}});
+  }
+  return phases;
+}
+
+json FindingsJson(const v1::AttemptResult& result) {
+  json findings = json::array();
+  for (const v1::Finding& finding : result.findings()) {
+    findings.push_back({{"kind", FindingKindName(finding.kind())},
+                        {"message", finding.message()},
+                        {"cgroup", TextOrNull(finding.cgroup())}});
+  }
+  return findings;
+}
+
+#define KTSTR_OPTIONAL_FIELD(message, field) \
+  ((message).has_##field() ? json((message).field()) : json())
+
+json GroupJson(const v1::GroupStats& group) {
+  return {
+      {"cgroup", group.cgroup()},
+      {"num_workers", group.workers()},
+      {"num_cpus", group.cpus()},
+      {"avg_off_cpu_pct", KTSTR_OPTIONAL_FIELD(group, avg_off_cpu_pct)},
+      {"min_off_cpu_pct", KTSTR_OPTIONAL_FIELD(group, min_off_cpu_pct)},
+      {"max_off_cpu_pct", KTSTR_OPTIONAL_FIELD(group, max_off_cpu_pct)},
+      {"spread", KTSTR_OPTIONAL_FIELD(group, spread_pct)},
+      {"max_gap_ms", KTSTR_OPTIONAL_FIELD(group, max_gap_ms)},
+      {"max_gap_cpu", KTSTR_OPTIONAL_FIELD(group, max_gap_cpu)},
+      {"total_migrations", group.migrations()},
+      {"migration_ratio", KTSTR_OPTIONAL_FIELD(group, migration_ratio)},
+      {"p99_wake_latency_us", KTSTR_OPTIONAL_FIELD(group, p99_wake_latency_us)},
+      {"median_wake_latency_us",
+       KTSTR_OPTIONAL_FIELD(group, median_wake_latency_us)},
+      {"wake_latency_cv", KTSTR_OPTIONAL_FIELD(group, wake_latency_cv)},
+      {"wake_latency_tail_ratio", ValueOrNull(WakeLatencyTailRatio(group))},
+      {"total_iterations", group.iterations()},
+      {"total_work_units", group.work_units()},
+      {"iterations_per_worker", ValueOrNull(IterationsPerWorker(group))},
+      {"mean_run_delay_us", KTSTR_OPTIONAL_FIELD(group, mean_run_delay_us)},
+      {"worst_run_delay_us", KTSTR_OPTIONAL_FIELD(group, worst_run_delay_us)},
+      {"page_locality", nullptr},
+      {"cross_node_migration_ratio", nullptr},
+  };
+}
+
+#undef KTSTR_OPTIONAL_FIELD
+
+// Null when no work group reported anything.
+json StatsJson(const v1::AttemptResult& result) {
+  if (result.groups().empty()) return nullptr;
+  Rollup rollup = RollUp(result.groups());
+  json stats = {
+      {"total_workers", rollup.total_workers},
+      {"total_cpus", rollup.total_cpus},
+      {"total_migrations", rollup.total_migrations},
+      {"total_iterations", rollup.total_iterations},
+      {"worst_spread", ValueOrNull(rollup.worst_spread_pct)},
+      {"worst_gap_ms", ValueOrNull(rollup.worst_gap_ms)},
+      {"worst_gap_cpu", ValueOrNull(rollup.worst_gap_cpu)},
+      {"worst_migration_ratio", ValueOrNull(rollup.worst_migration_ratio)},
+      {"worst_p99_wake_latency_us",
+       ValueOrNull(rollup.worst_p99_wake_latency_us)},
+      {"worst_median_wake_latency_us",
+       ValueOrNull(rollup.worst_median_wake_latency_us)},
+      {"worst_wake_latency_cv", ValueOrNull(rollup.worst_wake_latency_cv)},
+      {"worst_wake_latency_tail_ratio",
+       ValueOrNull(rollup.worst_wake_latency_tail_ratio)},
+      {"worst_mean_run_delay_us", ValueOrNull(rollup.worst_mean_run_delay_us)},
+      {"worst_run_delay_us", ValueOrNull(rollup.worst_run_delay_us)},
+      {"worst_page_locality", nullptr},
+      {"worst_cross_node_migration_ratio", nullptr},
+      {"worst_iterations_per_worker",
+       ValueOrNull(rollup.worst_iterations_per_worker)},
+      {"cgroups", json::array()},
+  };
+  for (const v1::GroupStats& group : result.groups()) {
+    stats["cgroups"].push_back(GroupJson(group));
+  }
+  return stats;
+}
+
+json StimuliJson(const v1::AttemptResult& result) {
+  json stimuli = json::array();
+  for (const v1::Stimulus& stimulus : result.stimuli()) {
+    stimuli.push_back({{"elapsed_ms", Milliseconds(stimulus.elapsed())},
+                       {"label", stimulus.label()},
+                       {"step", stimulus.step()},
+                       {"op_kinds", stimulus.op_kinds()},
+                       {"ops", stimulus.ops()},
+                       {"cgroups", stimulus.cgroups()},
+                       {"workers", stimulus.workers()},
+                       {"total_iterations", stimulus.total_iterations()}});
+  }
+  return stimuli;
+}
+
+json HostJson(const v1::AttemptResult& result) {
+  if (!result.has_host()) return nullptr;
+  const v1::HostContext& host = result.host();
+  return {
+      {"host_id", host.host_id()},
+      {"cpu_model", TextOrNull(host.cpu_model())},
+      {"kernel_release", TextOrNull(host.kernel_release())},
+      {"online_cpus",
+       host.online_cpus() > 0 ? json(host.online_cpus()) : json()},
+      {"memory_mib", host.memory_mib() > 0 ? json(host.memory_mib()) : json()},
+      {"guest_mips", host.guest_mips() > 0 ? json(host.guest_mips()) : json()},
+      {"is_overcommitted", host.is_overcommitted()},
+      {"host_class", TextOrNull(host.host_class())},
+  };
+}
+
+std::optional<absl::Time> StartedAt(const v1::AttemptResult& result) {
+  if (!result.has_started_at()) return std::nullopt;
+  return absl::FromUnixSeconds(result.started_at().seconds()) +
+         absl::Nanoseconds(result.started_at().nanos());
+}
+
+void AddResult(const v1::Variant& variant, json& out) {
+  const v1::AttemptResult& result = variant.result();
+  out["outcome"] = OutcomeName(result.outcome());
+  out["passed"] = result.outcome() == v1::PASS || result.outcome() == v1::SKIP;
+  out["skipped"] = result.outcome() == v1::SKIP;
+  out["reason"] = TextOrNull(result.reason());
+  out["findings"] = FindingsJson(result);
+  out["stats"] = StatsJson(result);
+  out["stimulus_events"] = StimuliJson(result);
+  out["phases"] = PhasesJson(result);
+  out["machine_end"] = TextOrNull(result.machine_end());
+  out["machine_end_detail"] = TextOrNull(result.machine_end_detail());
+  out["attempt_epoch"] = variant.epoch() > 0 ? json(variant.epoch()) : json();
+  out["missed_attempts"] = json::array();
+  for (const std::string& reason : variant.missed()) {
+    out["missed_attempts"].push_back(reason);
+  }
+  // What the guest said it runs beats what the image says.
+  out["kernel_version"] = TextOrNull(result.guest_kernel_release().empty()
+                                         ? variant.spec().kernel().version()
+                                         : result.guest_kernel_release());
+  std::optional<absl::Time> started = StartedAt(result);
+  out["started_at"] = started ? json(Iso8601(*started)) : json();
+  out["wall_time_ms"] =
+      result.has_wall_time() ? json(Milliseconds(result.wall_time())) : json();
+  out["host"] = HostJson(result);
+}
+
+// Keys of the format whose source does not exist yet: null says "not known".
+void AddNotCollected(json& out) {
+  for (const char* key : {"kernel_commit", "payload", "metrics", "monitor",
+                          "work_type", "verifier_stats", "kvm_stats", "sysctls",
+                          "kargs", "cleanup_duration_ms"}) {
+    out[key] = nullptr;
+  }
+}
+
+}  // namespace
+
+std::string VariantJson(const v1::Variant& variant, const RunFacts& facts,
+                        const LogFiles& logs, absl::Time written_at) {
+  json out = {{"format_version", 1},
+              {"run_id", facts.run_id},
+              {"index", variant.index()}};
+  AddSpec(variant.spec(), out);
+  AddResult(variant, out);
+  out["project_commit"] = TextOrNull(facts.project_commit);
+  out["run_source"] = TextOrNull(facts.run_source);
+  out["timestamp"] = Iso8601(written_at);
+  out["logs"] = {{"console", TextOrNull(logs.console)},
+                 {"scheduler", TextOrNull(logs.scheduler)},
+                 {"test", TextOrNull(logs.test)}};
+  AddNotCollected(out);
+  return out.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace ktstr::results

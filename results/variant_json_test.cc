@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The ktstr authors
+
+#include "results/variant_json.h"
+
+#include "gtest/gtest.h"
+#include "nlohmann/json.hpp"
+#include "proto/fleet.pb.h"
+
+namespace ktstr::results {
+namespace {
+
+using ::nlohmann::json;
+
+v1::Variant MakeVariant() {
+  v1::Variant variant;
+  variant.set_index(3);
+  variant.set_epoch(2);
+  variant.add_missed("host lost");
+  v1::VariantSpec& spec = *variant.mutable_spec();
+  spec.set_name("gauntlet/steady/tiny-2llc/llc+steal");
+  spec.set_test("steady");
+  spec.set_preset("tiny-2llc");
+  spec.set_topology("1n2l2c1t");
+  spec.add_flags("llc");
+  spec.add_flags("steal");
+  spec.mutable_scheduler()->set_name("scx_simple");
+  spec.mutable_kernel()->set_label("kernel_6_12");
+  spec.mutable_kernel()->set_version("6.12.1");
+  spec.set_seed(18446744073709551615u);
+  v1::AttemptResult& result = *variant.mutable_result();
+  result.set_outcome(v1::FAIL);
+  result.set_guest_kernel_release("6.12.117");
+  result.mutable_started_at()->set_seconds(1000000000);
+  result.mutable_wall_time()->set_seconds(1);
+  result.mutable_wall_time()->set_nanos(500000000);
+  v1::PhaseEvidence& phase = *result.add_phases();
+  phase.set_phase(v1::HELLO);
+  phase.mutable_since_start()->set_nanos(1234567);
+  for (double spread : {10.0, 30.0}) {
+    v1::GroupStats& group = *result.add_groups();
+    group.set_cgroup("cg");
+    group.set_workers(2);
+    group.set_iterations(100);
+    group.set_spread_pct(spread);
+    group.set_max_gap_ms(spread * 2);
+    group.set_max_gap_cpu(static_cast<int>(spread));
+  }
+  return variant;
+}
+
+json Format(const v1::Variant& variant) {
+  return json::parse(
+      VariantJson(variant, {.run_id = "r1"}, {.console = "x.console.log"},
+                  absl::FromUnixSeconds(1000000001)),
+      nullptr, false);
+}
+
+TEST(VariantJsonTest, StoresTheEffectiveVariant) {
+  json out = Format(MakeVariant());
+  EXPECT_EQ(out["run_id"], "r1");
+  EXPECT_EQ(out["test_name"], "steady");
+  EXPECT_EQ(out["topology"], "1n2l2c1t");
+  EXPECT_EQ(out["active_flags"], json({"llc", "steal"}));
+  EXPECT_EQ(out["seed"], "18446744073709551615");
+  EXPECT_EQ(out["kernel_version"], "6.12.117");
+  EXPECT_EQ(out["attempt_epoch"], 2);
+  EXPECT_EQ(out["missed_attempts"], json({"host lost"}));
+}
+
+TEST(VariantJsonTest, TellsTheOutcome) {
+  json out = Format(MakeVariant());
+  EXPECT_EQ(out["outcome"], "FAIL");
+  EXPECT_EQ(out["passed"], false);
+  EXPECT_EQ(out["started_at"], "2001-09-09T01:46:40.000Z");
+  EXPECT_EQ(out["wall_time_ms"], 1500.0);
+  EXPECT_EQ(out["phases"][0]["phase"], "HELLO");
+  EXPECT_EQ(out["phases"][0]["since_start_ms"], 1.235);
+  EXPECT_EQ(out["logs"]["console"], "x.console.log");
+  EXPECT_EQ(out["logs"]["test"], nullptr);
+}
+
+TEST(VariantJsonTest, RollsGroupsUpToTheWorst) {
+  json stats = Format(MakeVariant())["stats"];
+  EXPECT_EQ(stats["total_workers"], 4);
+  EXPECT_EQ(stats["worst_spread"], 30.0);
+  EXPECT_EQ(stats["worst_gap_ms"], 60.0);
+  EXPECT_EQ(stats["worst_gap_cpu"], 30);
+  EXPECT_EQ(stats["worst_iterations_per_worker"], 50.0);
+  EXPECT_EQ(stats["cgroups"].size(), 2u);
+}
+
+TEST(VariantJsonTest, WritesNullForWhatWasNotMeasured) {
+  json out = Format(MakeVariant());
+  EXPECT_TRUE(out["stats"]["worst_p99_wake_latency_us"].is_null());
+  EXPECT_TRUE(out["stats"]["cgroups"][0]["p99_wake_latency_us"].is_null());
+  EXPECT_TRUE(out["monitor"].is_null());
+  EXPECT_TRUE(out["host"].is_null());
+  v1::Variant empty;
+  EXPECT_TRUE(Format(empty)["stats"].is_null());
+  EXPECT_TRUE(Format(empty)["attempt_epoch"].is_null());
+  EXPECT_TRUE(Format(empty)["wall_time_ms"].is_null());
+}
+
+TEST(VariantJsonTest, AlwaysHasTheSameKeys) {
+  json full = Format(MakeVariant());
+  json empty = Format(v1::Variant());
+  for (const auto& [key, value] : full.items()) {
+    EXPECT_TRUE(empty.contains(key)) << key;
+  }
+}
+
+TEST(VariantJsonTest, SurvivesHostileText) {
+  v1::Variant variant = MakeVariant();
+  std::string hostile("\x1b\"\\\xff\0{", 6);
+  variant.mutable_result()->set_reason(hostile);
+  variant.mutable_result()->add_findings()->set_message(hostile);
+  json out = Format(variant);
+  ASSERT_TRUE(out.is_object());
+  EXPECT_EQ(out["reason"], std::string("\x1b\"\\\xEF\xBF\xBD\0{", 8));
+}
+
+}  // namespace
+}  // namespace ktstr::results
