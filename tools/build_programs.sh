@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Builds every program and lays them out flat in out/, stripped, as a lab machine
+# would get them.
+#
+# Usage: tools/build_programs.sh [--tests]
+#   --tests  also what the end-to-end tests and benchmarks need
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+targets=(
+  //ktstrctl:ktstrctl
+  //coordinator:coordinator
+  //hostd:hostd
+  //vmm:vmm
+  //guestd:guestd
+  //examples:first_light
+)
+case ${1:-} in
+  '') ;;
+  --tests)
+    targets+=(
+      //tests/e2e:dying_vmm
+      //tests/e2e:e2e_test
+      //tests/guest:broken
+      //tests/guest:topology
+      //tests/perf:boot_phases
+    )
+    ;;
+  -h | --help) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 0 ;;
+  *) echo "build_programs.sh: unknown argument $1" >&2; exit 2 ;;
+esac
+
+bazel build "${targets[@]}" >&2
+
+mkdir -p out
+for target in "${targets[@]}"; do
+  built=bazel-bin/${target#//}
+  built=${built/:/\/}
+  placed=out/${target##*:}
+  # Only what changed, so that content caches stay warm.
+  if [[ ! -e $placed || $built -nt $placed ]]; then
+    strip -o "$placed.stripped" "$built"
+    mv "$placed.stripped" "$placed"
+  fi
+done

@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# Runs one of our programs where KVM can run Linux: here, or inside the emulated
+# lab host, and says which in one line.
+#
+# Usage: tools/with_kvm.sh --kernel VMLINUX [--out DIR] -- PROGRAM [ARG...]
+#   --kernel  cached test kernel; its schedulers lie beside it
+#   --out     directory for results, visible to the program as $KTSTR_OUT
+# PROGRAM is a name in out/. In an ARG, "@bin" stands for the directory of the
+# programs, "@kernel" and "@scheduler" for the kernel and its scx_simple, "@out"
+# for the results directory.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+kernel=
+results=
+while [[ $# -gt 0 ]]; do
+  case $1 in
+    --kernel) kernel=$2; shift 2 ;;
+    --out) results=$2; shift 2 ;;
+    --) shift; break ;;
+    -h | --help) sed -n '2,12s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    *) echo "with_kvm.sh: unknown argument $1" >&2; exit 2 ;;
+  esac
+done
+program=$1
+shift
+scheduler=$(dirname "$kernel")/schedulers/scx_simple
+
+# The same arguments and environment for both places.
+#   $1 directory of the programs, $2 kernel, $3 scheduler, $4 results
+assemble() {
+  environment=(
+    "KTSTR_E2E_BIN=$1" "KTSTR_E2E_KERNEL=$2" "KTSTR_E2E_SCHEDULER=$3"
+    "KTSTR_OUT=$4" "CI=${CI:-}"
+  )
+  arguments=()
+  for argument in "${given[@]}"; do
+    argument=${argument//@bin/$1}
+    argument=${argument//@kernel/$2}
+    argument=${argument//@scheduler/$3}
+    arguments+=("${argument//@out/$4}")
+  done
+}
+given=("$@")
+
+if out/ktstrctl doctor >/dev/null 2>&1; then
+  echo "KVM: direct" >&2
+  assemble "$PWD/out" "$kernel" "$scheduler" "$results"
+  exec env "${environment[@]}" "out/$program" ${arguments[@]+"${arguments[@]}"}
+fi
+
+echo "KVM: not usable here ($(out/ktstrctl doctor --summary 2>/dev/null || true)); running in the emulated lab host" >&2
+assemble /ktstr/bin /ktstr/kernel/vmlinux /ktstr/kernel/schedulers/scx_simple /out
+lab=(tools/labhost --cpus 2 --memory 6144 --dir out:/ktstr/bin
+  --file "$kernel:/ktstr/kernel/vmlinux"
+  --program "$scheduler:/ktstr/kernel/schedulers/scx_simple")
+[[ -z $results ]] || lab+=(--out "$results")
+exec "${lab[@]}" -- env "${environment[@]}" "/ktstr/bin/$program" \
+  ${arguments[@]+"${arguments[@]}"}
