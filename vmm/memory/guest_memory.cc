@@ -140,25 +140,30 @@ const GuestMemory::Region* GuestMemory::RegionAt(GuestPhysAddr gpa) const {
   return gpa - region.start < region.size_bytes ? &region : nullptr;
 }
 
+bool GuestMemory::Contains(GuestPhysAddr gpa, uint64_t size_bytes) const {
+  if (size_bytes == 0) return true;
+  const Region* region = RegionAt(gpa);
+  if (region == nullptr) return false;
+  const Region* const end = regions_.data() + regions_.size();
+  uint64_t covered = region->end() - gpa;
+  while (covered < size_bytes) {
+    ++region;
+    if (region == end || region->start != gpa + covered) return false;
+    covered += region->size_bytes;
+  }
+  return true;
+}
+
 template <typename Visit>
 absl::Status GuestMemory::ForEachPiece(GuestPhysAddr gpa, uint64_t size_bytes,
                                        Visit visit) const {
-  if (size_bytes == 0) return absl::OkStatus();
-  const Region* const first = RegionAt(gpa);
-  const Region* const end = regions_.data() + regions_.size();
-  // Walk once to judge the whole range, then once to use it.
-  uint64_t covered = 0;
-  for (const Region* region = first; region != nullptr && covered < size_bytes;
-       ++region) {
-    if (region == end || (covered > 0 && gpa + covered != region->start)) break;
-    covered += region->end() - (gpa + covered);
-  }
-  if (covered < size_bytes) {
+  // Judge the whole range before using any of it.
+  if (!Contains(gpa, size_bytes)) {
     return absl::OutOfRangeError(
         absl::StrCat(Describe(gpa, size_bytes), " is not all RAM"));
   }
-  uint64_t done = 0;
-  for (const Region* region = first; done < size_bytes; ++region) {
+  const Region* region = RegionAt(gpa);
+  for (uint64_t done = 0; done < size_bytes; ++region) {
     const uint64_t offset = (gpa + done) - region->start;
     const uint64_t n = std::min(size_bytes - done, region->size_bytes - offset);
     visit(region->host + offset, n, done);
@@ -251,7 +256,7 @@ absl::StatusOr<uint16_t> GuestMemory::LoadAcquireU16(GuestPhysAddr gpa) const {
   // SAFETY: aligned, and regions are whole pages, so both bytes lie inside.
   return __atomic_load_n(
       reinterpret_cast<const uint16_t*>(region->host + (gpa - region->start)),
-      __ATOMIC_ACQUIRE);
+      __ATOMIC_SEQ_CST);
 }
 
 absl::Status GuestMemory::StoreReleaseU16(GuestPhysAddr gpa, uint16_t value) {
@@ -260,7 +265,7 @@ absl::Status GuestMemory::StoreReleaseU16(GuestPhysAddr gpa, uint16_t value) {
   // SAFETY: aligned, and regions are whole pages, so both bytes lie inside.
   __atomic_store_n(
       reinterpret_cast<uint16_t*>(region->host + (gpa - region->start)), value,
-      __ATOMIC_RELEASE);
+      __ATOMIC_SEQ_CST);
   return absl::OkStatus();
 }
 

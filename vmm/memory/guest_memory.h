@@ -86,8 +86,12 @@ class GuestMemory {
   absl::Status WriteU32(GuestPhysAddr gpa, uint32_t value);
   absl::Status WriteU64(GuestPhysAddr gpa, uint64_t value);
 
+  // Whether all of the range is RAM.
+  bool Contains(GuestPhysAddr gpa, uint64_t size_bytes) const;
+
   // One atomic access, for ring indices: what the other side wrote before its
-  // release is visible after our acquire, and the other way round.
+  // release is visible after our acquire, and the other way round. All of them
+  // are sequentially consistent with each other.
   //
   // Errors:
   //   InvalidArgument  odd address.
