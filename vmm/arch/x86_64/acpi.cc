@@ -9,6 +9,7 @@
 #include "vmm/arch/x86_64/apic_id.h"
 #include "vmm/arch/x86_64/layout.h"
 #include "vmm/arch/x86_64/table_writer.h"
+#include "vmm/devices/acpi_power.h"
 
 namespace ktstr::vmm {
 namespace {
@@ -31,6 +32,10 @@ constexpr uint16_t kIapcNoVga = 1u << 2;
 constexpr uint16_t kIapcNoCmosClock = 1u << 5;
 
 constexpr uint8_t kAddressSpaceIo = 1;
+
+constexpr uint16_t kPm1aEventPort = kAcpiPowerPort + AcpiPower::kEventOffset;
+constexpr uint16_t kPm1aControlPort =
+    kAcpiPowerPort + AcpiPower::kControlOffset;
 
 // One table under construction: header first, length and checksum at the end.
 class AcpiTable {
@@ -64,7 +69,15 @@ std::vector<std::byte> BuildDsdt() {
   AcpiTable table("DSDT", 2);
   // Name (_S5, Package (4) {5, 0, 0, 0})
   table.out().U8(0x08).Name("_S5_", 4);
-  table.out().U8(0x12).U8(7).U8(4).U8(0x0A).U8(kS5SleepType).U8(0).U8(0).U8(0);
+  table.out()
+      .U8(0x12)
+      .U8(7)
+      .U8(4)
+      .U8(0x0A)
+      .U8(AcpiPower::kSoftOffSleepType)
+      .U8(0)
+      .U8(0)
+      .U8(0);
   return table.Finish();
 }
 
@@ -75,7 +88,7 @@ std::vector<std::byte> BuildFadt(uint64_t dsdt) {
   out.U32(0).Zeros(4);  // no SMI command port: always in ACPI mode
   out.U32(kPm1aEventPort).U32(0).U32(kPm1aControlPort).U32(0);
   out.U32(0).U32(0).U32(0).U32(0);  // PM2, PM timer, GPE0, GPE1
-  out.U8(kPm1aEventBytes).U8(kPm1aControlBytes);
+  out.U8(AcpiPower::kEventBytes).U8(AcpiPower::kControlBytes);
   out.U8(0).U8(0).U8(0).U8(0).U8(0).U8(0);  // lengths, GPE1 base, CST
   out.U16(0xFFFF).U16(0xFFFF);              // no C2, no C3
   out.U16(0).U16(0).U8(0).U8(0);            // flush, duty
@@ -86,9 +99,9 @@ std::vector<std::byte> BuildFadt(uint64_t dsdt) {
   AddIoAddress(out, kI8042CommandPort, 1);
   out.U8(kI8042ResetCommand).U16(0).U8(5);  // ARM flags, minor revision
   out.U64(0).U64(dsdt);
-  AddIoAddress(out, kPm1aEventPort, kPm1aEventBytes);
+  AddIoAddress(out, kPm1aEventPort, AcpiPower::kEventBytes);
   AddIoAddress(out, 0, 0);
-  AddIoAddress(out, kPm1aControlPort, kPm1aControlBytes);
+  AddIoAddress(out, kPm1aControlPort, AcpiPower::kControlBytes);
   for (int i = 0; i < 5; ++i) AddIoAddress(out, 0, 0);
   out.Zeros(24).U64(0);  // sleep registers, hypervisor vendor
   return table.Finish();

@@ -18,11 +18,10 @@ namespace ktstr::vmm {
 // Distance between two different nodes, and of a node to itself (SLIT).
 inline constexpr uint8_t kLocalDistance = 10;
 inline constexpr uint8_t kRemoteDistance = 20;
-// The sleep type of S5 in the DSDT, which the guest writes to power off.
-inline constexpr uint8_t kS5SleepType = 5;
 
 // The machine's ACPI tables as they lie in memory from `base` on: RSDP, XSDT,
-// FADT, DSDT (S5 and nothing else), MADT, SRAT, SLIT.
+// FADT, DSDT (S5 and nothing else), MADT, SRAT, SLIT. The power-management
+// ports are those of AcpiPower (vmm/devices/acpi_power.h).
 //
 // Shape: RSDP at offset 0; each table 16-byte aligned, with checksum. CPUs are
 //        listed in CPU-number order, so that the kernel numbers them likewise.

@@ -11,6 +11,7 @@
 #include "gtest/gtest.h"
 #include "vmm/arch/x86_64/layout.h"
 #include "vmm/arch/x86_64/memory_plan.h"
+#include "vmm/devices/acpi_power.h"
 
 namespace ktstr::vmm {
 namespace {
@@ -77,19 +78,19 @@ TEST(AcpiTest, FadtLeadsToPowerOffAndReset) {
   EXPECT_EQ(tables.U32(fadt + 4), 276u);
   EXPECT_EQ(tables.U16(fadt + 46), kSciIrq);
   EXPECT_EQ(tables.U32(fadt + 48), 0u);
-  EXPECT_EQ(tables.U32(fadt + 56), kPm1aEventPort);
-  EXPECT_EQ(tables.U32(fadt + 64), kPm1aControlPort);
-  EXPECT_EQ(tables.U8(fadt + 88), kPm1aEventBytes);
-  EXPECT_EQ(tables.U8(fadt + 89), kPm1aControlBytes);
+  EXPECT_EQ(tables.U32(fadt + 56), kAcpiPowerPort);
+  EXPECT_EQ(tables.U32(fadt + 64), kAcpiPowerPort + AcpiPower::kControlOffset);
+  EXPECT_EQ(tables.U8(fadt + 88), AcpiPower::kEventBytes);
+  EXPECT_EQ(tables.U8(fadt + 89), AcpiPower::kControlBytes);
   EXPECT_EQ(tables.U16(fadt + 109) & 0x2, 0) << "keyboard controller present";
   EXPECT_EQ(tables.U64(fadt + 120), kI8042CommandPort);
   EXPECT_EQ(tables.U8(fadt + 128), kI8042ResetCommand);
-  EXPECT_EQ(tables.U64(fadt + 152), kPm1aEventPort);
-  EXPECT_EQ(tables.U64(fadt + 176), kPm1aControlPort);
+  EXPECT_EQ(tables.U64(fadt + 152), kAcpiPowerPort);
+  EXPECT_EQ(tables.U64(fadt + 176), kAcpiPowerPort + AcpiPower::kControlOffset);
   uint64_t dsdt = tables.U64(fadt + 140) - kAcpiTables;
   tables.Check(dsdt, "DSDT");
   EXPECT_EQ(tables.Text(dsdt + 37, 4), "_S5_");
-  EXPECT_EQ(tables.U8(dsdt + 45), kS5SleepType);
+  EXPECT_EQ(tables.U8(dsdt + 45), AcpiPower::kSoftOffSleepType);
 }
 
 TEST(AcpiTest, MadtListsCpusInOrderWithSparseIds) {

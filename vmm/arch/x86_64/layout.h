@@ -65,16 +65,14 @@ inline constexpr uint64_t kKvmTss = 0xFFFBD000;
 // --- Ports ---
 
 inline constexpr uint16_t kSerialPort = 0x3F8;
-inline constexpr uint16_t kSerialPortCount = 8;
-inline constexpr uint16_t kI8042DataPort = 0x60;
+// The keyboard controller's first port; its second is at +4, the ports between
+// belong to nobody.
+inline constexpr uint16_t kI8042Port = 0x60;
 inline constexpr uint16_t kI8042CommandPort = 0x64;
 // The value that pulses the reset line through the keyboard controller.
 inline constexpr uint8_t kI8042ResetCommand = 0xFE;
-// ACPI PM1a event block (4 bytes), then the control register (2 bytes).
-inline constexpr uint16_t kPm1aEventPort = 0x600;
-inline constexpr uint16_t kPm1aEventBytes = 4;
-inline constexpr uint16_t kPm1aControlPort = 0x604;
-inline constexpr uint16_t kPm1aControlBytes = 2;
+// ACPI PM1a event block and control register.
+inline constexpr uint16_t kAcpiPowerPort = 0x600;
 
 // --- Interrupts (ISA numbers, equal to IOAPIC inputs except the timer) ---
 

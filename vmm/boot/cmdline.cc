@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The ktstr authors
+
+#include "vmm/boot/cmdline.h"
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+
+namespace ktstr::vmm {
+
+Cmdline& Cmdline::Add(absl::string_view arguments) {
+  arguments = absl::StripAsciiWhitespace(arguments);
+  if (arguments.empty()) return *this;
+  absl::StrAppend(&text_, text_.empty() ? "" : " ", arguments);
+  return *this;
+}
+
+Cmdline& Cmdline::AddVirtioMmio(uint64_t gpa, uint64_t size_bytes,
+                                uint32_t irq) {
+  return Add(
+      absl::StrFormat("virtio_mmio.device=%d@%#x:%d", size_bytes, gpa, irq));
+}
+
+absl::StatusOr<std::string> Cmdline::Build() const {
+  size_t bad = text_.find_first_of("\0\n\r", 0, 3);
+  if (bad != std::string::npos) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("kernel command line: byte ", bad,
+                     " is a NUL or a line end; only one line of text is "
+                     "accepted"));
+  }
+  return text_;
+}
+
+}  // namespace ktstr::vmm

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The ktstr authors
+
+#include "vmm/boot/cmdline.h"
+
+#include "base/status_matchers.h"
+#include "gtest/gtest.h"
+
+namespace ktstr::vmm {
+namespace {
+
+using ::absl_testing::IsOkAndHolds;
+using ::absl_testing::StatusIs;
+
+TEST(CmdlineTest, JoinsArgumentsWithOneSpace) {
+  EXPECT_THAT(Cmdline().Add("a=1").Add("").Add("  b c \n").Build(),
+              IsOkAndHolds(std::string("a=1 b c")));
+}
+
+TEST(CmdlineTest, NamesVirtioDevicesAsTheKernelParsesThem) {
+  EXPECT_THAT(
+      Cmdline().AddVirtioMmio(0xD0000000, 4096, 5).Build(),
+      IsOkAndHolds(std::string("virtio_mmio.device=4096@0xd0000000:5")));
+}
+
+TEST(CmdlineTest, RefusesLineEndsAndNul) {
+  EXPECT_THAT(Cmdline().Add("a\nb").Build(),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(Cmdline().Add(absl::string_view("a\0b", 3)).Build(),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+}
+
+}  // namespace
+}  // namespace ktstr::vmm
