@@ -160,9 +160,9 @@ absl::StatusOr<MachineEvent> ParseMachineEvent(absl::string_view line) {
     for (const auto& [value, name] : kEndNames) {
       if (name == kind) event.end = value;
     }
-    if (object.contains("detail") && object["detail"].is_string()) {
-      event.detail = object["detail"].get<std::string>();
-    }
+  }
+  if (object.contains("detail") && object["detail"].is_string()) {
+    event.detail = object["detail"].get<std::string>();
   }
   if (object.contains("tids") && object["tids"].is_array()) {
     for (const json& tid : object["tids"]) {
@@ -177,6 +177,8 @@ std::string FormatMachineEvent(const MachineEvent& event) {
                  {"at_us", absl::ToInt64Microseconds(event.at)}};
   if (event.end != MachineEnd::kUnspecified) {
     object["kind"] = std::string(MachineEndName(event.end));
+  }
+  if (event.end != MachineEnd::kUnspecified || !event.detail.empty()) {
     object["detail"] = event.detail;
   }
   if (!event.tids.empty()) object["tids"] = event.tids;

@@ -85,7 +85,8 @@ absl::string_view MachineEndName(MachineEnd end);
 // Shape: {"event": NAME, "at_us": N, ...}. Times are CLOCK_MONOTONIC
 //        microseconds of the host (comparable with the host's other processes).
 //        Names in order of appearance:
-//          "start"          main() entered
+//          "start"          main() entered; key "detail" names the attempt
+//                           epoch, if vmm was given one
 //          "slots"          guest memory registered
 //          "vcpus"          every vCPU created; key "tids" when threads run
 //          "loaded"         kernel, initramfs and tables are in guest memory
@@ -100,6 +101,7 @@ struct MachineEvent {
   absl::Duration at;
   // Only on "end".
   MachineEnd end = MachineEnd::kUnspecified;
+  // Only on "start" and "end".
   std::string detail;
   // Only on "vcpus": thread ids, index = CPU number.
   std::vector<int> tids;
