@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The ktstr authors
+
+#include "guestd/sched_ext.h"
+
+#include <sys/socket.h>
+
+#include <string>
+#include <utility>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/status_matchers.h"
+#include "base/thread.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace ktstr::guestd {
+namespace {
+
+using ::absl_testing::StatusIs;
+using ::testing::HasSubstr;
+
+// As received from a 6.12 kernel when scx_simple attached.
+std::string AddUevent() {
+  constexpr char kText[] =
+      "add@/kernel/sched_ext/root\0ACTION=add\0"
+      "DEVPATH=/kernel/sched_ext/root\0SUBSYSTEM=sched_ext\0SCXOPS=simple\0"
+      "SEQNUM=512";
+  return std::string(kText, sizeof(kText));
+}
+
+TEST(SchedExtTest, KnowsItsOwnUevents) {
+  EXPECT_TRUE(IsSchedExtUevent(AddUevent()));
+  EXPECT_TRUE(IsSchedExtUevent("remove@/kernel/sched_ext/root"));
+  EXPECT_FALSE(IsSchedExtUevent("add@/kernel/sched_extra"));
+  EXPECT_FALSE(IsSchedExtUevent("add@/devices/x"));
+  EXPECT_FALSE(IsSchedExtUevent("libudev"));
+  EXPECT_FALSE(IsSchedExtUevent(""));
+}
+
+TEST(SchedExtTest, ReadsEveryState) {
+  EXPECT_EQ(ParseSchedExtState("disabled\n"), SchedExtState::kDisabled);
+  EXPECT_EQ(ParseSchedExtState("enabling\n"), SchedExtState::kEnabling);
+  EXPECT_EQ(ParseSchedExtState("enabled\n"), SchedExtState::kEnabled);
+  EXPECT_EQ(ParseSchedExtState("disabling\n"), SchedExtState::kDisabling);
+  EXPECT_EQ(ParseSchedExtState(""), SchedExtState::kUnknown);
+}
+
+class SchedExtDirTest : public ::testing::Test {
+ protected:
+  SchedExtDirTest() : dir_(*TempDir::Create("sched_ext_test")) {
+    int fds[2];
+    EXPECT_EQ(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, fds), 0);
+    kernel_.Reset(fds[0]);
+    options_.dir = dir_.path();
+    options_.open_uevents = [fd = fds[1]] { return UniqueFd(fd); };
+  }
+  void SetState(const std::string& state) {
+    EXPECT_OK(WriteFileAtomically(JoinPath(dir_.path(), "state"), state));
+  }
+  absl::Duration Soon() { return RealClock().Monotonic() + absl::Seconds(30); }
+
+  TempDir dir_;
+  UniqueFd kernel_;
+  SchedExt::Options options_;
+  EventLoop loop_;
+};
+
+TEST_F(SchedExtDirTest, KernelWithoutSchedExtSaysWhichOptionIsMissing) {
+  SchedExt::Options options = {.dir = dir_.path() + "/none"};
+  EXPECT_THAT(SchedExt::Create(options, &loop_),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       HasSubstr("CONFIG_SCHED_CLASS_EXT")));
+}
+
+TEST_F(SchedExtDirTest, OnlyItsOwnUeventsAreChanges) {
+  SetState("disabled");
+  ASSERT_OK_AND_ASSIGN(auto sched_ext, SchedExt::Create(options_, &loop_));
+  int changes = 0;
+  sched_ext->OnChange([&] { ++changes; });
+  ASSERT_GT(send(kernel_.get(), "add@/devices/x", 14, 0), 0);
+  loop_.RunOnce(Soon());
+  EXPECT_EQ(changes, 0);
+  std::string add = AddUevent();
+  ASSERT_GT(send(kernel_.get(), add.data(), add.size(), 0), 0);
+  loop_.RunOnce(Soon());
+  EXPECT_EQ(changes, 1);
+}
+
+TEST_F(SchedExtDirTest, AwaitsDisabledThroughDisabling) {
+  SetState("enabled");
+  ASSERT_OK_AND_ASSIGN(auto sched_ext, SchedExt::Create(options_, &loop_));
+  Thread kernel("kernel", [&] {
+    SetState("disabling");
+    std::string remove = "remove@/kernel/sched_ext/root";
+    send(kernel_.get(), remove.data(), remove.size(), 0);
+    SetState("disabled");
+  });
+  EXPECT_TRUE(sched_ext->AwaitDisabled(Soon()));
+}
+
+TEST_F(SchedExtDirTest, AwaitDisabledGivesUpAtTheDeadline) {
+  SetState("enabled");
+  ASSERT_OK_AND_ASSIGN(auto sched_ext, SchedExt::Create(options_, &loop_));
+  EXPECT_FALSE(sched_ext->AwaitDisabled(RealClock().Monotonic() +
+                                        absl::Milliseconds(10)));
+}
+
+TEST_F(SchedExtDirTest, OpsNameIsTrimmedAndMayBeAbsent) {
+  SetState("disabled");
+  ASSERT_OK_AND_ASSIGN(auto sched_ext, SchedExt::Create(options_, &loop_));
+  EXPECT_EQ(sched_ext->ReadOps(), "");
+  ASSERT_OK(MakeDirs(JoinPath(dir_.path(), "root")));
+  ASSERT_OK(WriteFileAtomically(JoinPath(dir_.path(), "root/ops"), "simple\n"));
+  EXPECT_EQ(sched_ext->ReadOps(), "simple");
+}
+
+}  // namespace
+}  // namespace ktstr::guestd

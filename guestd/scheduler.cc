@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The ktstr authors
+
+#include "guestd/scheduler.h"
+
+#include <signal.h>
+
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "base/clock.h"
+
+namespace ktstr::guestd {
+namespace {
+
+constexpr size_t kTailBytes = 2048;
+constexpr size_t kMaxLineBytes = 300;
+
+v1::Finding MakeFinding(v1::FindingKind kind, std::string message) {
+  v1::Finding finding;
+  finding.set_kind(kind);
+  finding.set_message(std::move(message));
+  return finding;
+}
+
+}  // namespace
+
+Scheduler::~Scheduler() { child_.reset(); }
+
+void Scheduler::Keep(absl::string_view output) {
+  tail_.append(output.data(), output.size());
+  if (tail_.size() > kTailBytes) tail_.erase(0, tail_.size() - kTailBytes);
+  options_.on_log(output);
+}
+
+std::string Scheduler::LastLine() const {
+  absl::string_view text = absl::StripAsciiWhitespace(tail_);
+  size_t newline = text.rfind('\n');
+  if (newline != absl::string_view::npos) text.remove_prefix(newline + 1);
+  return absl::CHexEscape(text.substr(0, kMaxLineBytes));
+}
+
+v1::Finding Scheduler::DiedBeforeAttaching() const {
+  std::string line = LastLine();
+  return MakeFinding(
+      v1::SCHEDULER_DIED,
+      absl::StrCat("scheduler ", options_.name, " ended before it attached (",
+                   child_->exit()->ToString(), ")",
+                   line.empty() ? ", without output"
+                                : absl::StrCat("; its last line: ", line)));
+}
+
+absl::optional<v1::Finding> Scheduler::Start() {
+  absl::StatusOr<std::unique_ptr<SchedExt>> sched_ext =
+      SchedExt::Create(options_.sched_ext, loop_);
+  if (!sched_ext.ok()) {
+    return MakeFinding(
+        v1::SCHEDULER_NOT_ATTACHED,
+        absl::StrCat("scheduler ", options_.name,
+                     " cannot attach: ", sched_ext.status().message()));
+  }
+  sched_ext_ = *std::move(sched_ext);
+  CommandSpec spec = {.argv = {options_.program},
+                      .extra_env = options_.extra_env};
+  spec.argv.insert(spec.argv.end(), options_.args.begin(), options_.args.end());
+  absl::StatusOr<std::unique_ptr<Child>> child = Child::Start(
+      std::move(spec), loop_,
+      {.on_output = [this](absl::string_view output) { Keep(output); },
+       .on_exit = [this](const ExitStatus&) { CheckForTrouble(); }});
+  if (!child.ok()) {
+    return MakeFinding(
+        v1::SCHEDULER_DIED,
+        absl::StrCat("scheduler ", options_.name,
+                     " cannot be executed: ", child.status().message()));
+  }
+  child_ = *std::move(child);
+  return absl::nullopt;
+}
+
+absl::optional<v1::Finding> Scheduler::Attach(absl::Duration timeout) {
+  if (absl::optional<v1::Finding> finding = Start()) return finding;
+  auto is_decided = [this] {
+    is_attached_ = sched_ext_->ReadState() == SchedExtState::kEnabled;
+    return is_attached_ || !child_->is_running();
+  };
+  loop_->RunUntil(is_decided, RealClock().Monotonic() + timeout);
+  if (is_attached_) {
+    attached_ops_ = sched_ext_->ReadOps();
+    sched_ext_->OnChange([this] { CheckForTrouble(); });
+    // Either may have happened between the last event and the watch.
+    CheckForTrouble();
+    return absl::nullopt;
+  }
+  if (!child_->is_running()) return DiedBeforeAttaching();
+  return MakeFinding(
+      v1::SCHEDULER_NOT_ATTACHED,
+      absl::StrCat("the kernel did not report scheduler ", options_.name,
+                   " attached within ", absl::FormatDuration(timeout)));
+}
+
+void Scheduler::OnTrouble(std::function<void()> on_trouble) {
+  on_trouble_ = std::move(on_trouble);
+  if (is_in_trouble_) on_trouble_();
+}
+
+void Scheduler::CheckForTrouble() {
+  if (!is_attached_ || is_stopping_) return;
+  // Its links go with the process, so an unloaded scheduler whose process has
+  // ended as well is reported as died.
+  has_died_ |= !child_->is_running();
+  was_unloaded_ |=
+      !has_died_ && sched_ext_->ReadState() != SchedExtState::kEnabled;
+  if (is_in_trouble_ || !(has_died_ || was_unloaded_)) return;
+  is_in_trouble_ = true;
+  if (on_trouble_) on_trouble_();
+}
+
+bool Scheduler::Stop(absl::Duration timeout) {
+  is_stopping_ = true;
+  if (!child_) return true;
+  absl::Duration start = RealClock().Monotonic();
+  auto has_ended = [this] { return !child_->is_running(); };
+  if (child_->is_running()) {
+    child_->Kill(SIGINT);
+    if (!loop_->RunUntil(has_ended, start + timeout / 2)) {
+      child_->Kill(SIGKILL);
+      loop_->RunUntil(has_ended, start + timeout);
+    }
+  }
+  return sched_ext_->AwaitDisabled(start + timeout);
+}
+
+v1::SchedulerReport Scheduler::report() const {
+  v1::SchedulerReport report;
+  report.set_attached_ops(attached_ops_);
+  report.set_died(has_died_);
+  report.set_detached_early(was_unloaded_);
+  if (child_ && child_->exit()) {
+    report.set_exit_code(child_->exit()->code);
+    report.set_exit_signal(child_->exit()->signal);
+  }
+  return report;
+}
+
+}  // namespace ktstr::guestd

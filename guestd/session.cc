@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The ktstr authors
+
+#include "guestd/session.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "base/clock.h"
+#include "guestd/environment.h"
+#include "guestd/leftovers.h"
+#include "guestd/proto_time.h"
+
+namespace ktstr::guestd {
+namespace {
+
+constexpr absl::Duration kDefaultAttachTimeout = absl::Seconds(30);
+constexpr absl::Duration kDefaultTestTimeout = absl::Minutes(10);
+constexpr absl::Duration kDefaultDetachTimeout = absl::Seconds(30);
+constexpr absl::Duration kCleanUpTimeout = absl::Seconds(10);
+
+absl::Status CheckRequest(const v1::RunTestRequest& request) {
+  if (request.test().empty()) {
+    return absl::InvalidArgumentError("RunTestRequest.test is empty");
+  }
+  if (request.suite_path().substr(0, 1) != "/") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("RunTestRequest.suite_path \"", request.suite_path(),
+                     "\" is not an absolute path"));
+  }
+  if (!request.scheduler_path().empty() && request.scheduler_path()[0] != '/') {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "RunTestRequest.scheduler_path \"", request.scheduler_path(),
+        "\" is neither empty nor an absolute path"));
+  }
+  return absl::OkStatus();
+}
+
+v1::Finding MakeFinding(v1::FindingKind kind, std::string message) {
+  v1::Finding finding;
+  finding.set_kind(kind);
+  finding.set_message(std::move(message));
+  return finding;
+}
+
+}  // namespace
+
+Session::Session(SessionOptions options, Emit emit)
+    : options_(std::move(options)), emit_(std::move(emit)) {}
+
+Session::~Session() { loop_.Forget(heartbeat_.get()); }
+
+void Session::Send(v1::GuestEvent event) {
+  if (is_host_gone_) return;
+  if (!event.has_at()) *event.mutable_at() = ToProto(RealClock().Monotonic());
+  if (emit_(event)) return;
+  is_host_gone_ = true;
+  if (test_) test_->Kill();
+}
+
+void Session::SendPhase(v1::Phase phase) {
+  v1::GuestEvent event;
+  event.set_phase(phase);
+  if (phase == v1::INIT) *event.mutable_at() = ToProto(options_.init_started);
+  Send(std::move(event));
+}
+
+void Session::SendFailure(v1::Finding finding) {
+  v1::GuestEvent event;
+  *event.mutable_failure() = std::move(finding);
+  Send(std::move(event));
+}
+
+void Session::StartHeartbeat() {
+  heartbeat_.Reset(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+  itimerspec period = {};
+  period.it_interval = absl::ToTimespec(options_.heartbeat_interval);
+  period.it_value = period.it_interval;
+  timerfd_settime(heartbeat_.get(), 0, &period, nullptr);
+  loop_.Watch(heartbeat_.get(), POLLIN, [this] { OnHeartbeat(); });
+}
+
+void Session::OnHeartbeat() {
+  uint64_t ticks = 0;
+  if (read(heartbeat_.get(), &ticks, sizeof(ticks)) != sizeof(ticks)) return;
+  v1::GuestEvent event;
+  event.set_heartbeat(true);
+  Send(std::move(event));
+  if (!options_.is_init) return;
+  std::set<pid_t> tracked;
+  if (scheduler_) tracked.insert(scheduler_->pid());
+  if (test_) tracked.insert(test_->pid());
+  ReapOrphans(tracked);
+}
+
+absl::Status Session::Run(const v1::RunTestRequest& request) {
+  if (absl::Status status = CheckRequest(request); !status.ok()) return status;
+  SendPhase(v1::INIT);
+  StartHeartbeat();
+  if (request.scheduler_path().empty() || AttachScheduler(request)) {
+    RunTest(request);
+  }
+  CleanUp();
+  if (scheduler_) StopScheduler(request);
+  v1::GuestEvent event;
+  event.set_finished(true);
+  Send(std::move(event));
+  if (is_host_gone_) return absl::CancelledError("the host is gone");
+  return absl::OkStatus();
+}
+
+bool Session::AttachScheduler(const v1::RunTestRequest& request) {
+  Scheduler::Options options;
+  options.name = request.scheduler_name().empty() ? request.scheduler_path()
+                                                  : request.scheduler_name();
+  options.program = request.scheduler_path();
+  options.args.assign(request.scheduler_args().begin(),
+                      request.scheduler_args().end());
+  options.extra_env = LibraryEnvironment();
+  options.sched_ext = options_.sched_ext;
+  options.on_log = [this](absl::string_view text) {
+    v1::GuestEvent event;
+    event.set_scheduler_log(std::string(text));
+    Send(std::move(event));
+  };
+  scheduler_ = std::make_unique<Scheduler>(std::move(options), &loop_);
+  absl::optional<v1::Finding> finding = scheduler_->Attach(
+      FromProto(request.attach_timeout(), kDefaultAttachTimeout));
+  if (finding) {
+    SendFailure(*std::move(finding));
+    return false;
+  }
+  SendPhase(v1::SCHEDULER_ATTACHED);
+  return !is_host_gone_;
+}
+
+void Session::RunTest(const v1::RunTestRequest& request) {
+  absl::StatusOr<std::unique_ptr<TestProcess>> test = TestProcess::Start(
+      request, scheduler_ ? scheduler_->pid() : -1, &loop_,
+      {.on_log =
+           [this](absl::string_view text) {
+             v1::GuestEvent event;
+             event.set_test_log(std::string(text));
+             Send(std::move(event));
+           },
+       .on_frame = [this](const v1::TestFrame& frame) { OnFrame(frame); }});
+  if (!test.ok()) {
+    SendFailure(MakeFinding(v1::TEST_CRASHED,
+                            absl::StrCat("the suite cannot be executed: ",
+                                         test.status().message())));
+    return;
+  }
+  test_ = *std::move(test);
+  if (scheduler_) scheduler_->OnTrouble([this] { OnSchedulerTrouble(); });
+  ReportTestEnd(
+      test_->Wait(RealClock().Monotonic() +
+                  FromProto(request.test_timeout(), kDefaultTestTimeout)));
+}
+
+void Session::OnFrame(const v1::TestFrame& frame) {
+  if (has_verdict_) {
+    is_damaged_ = true;  // nothing may follow the verdict
+    return;
+  }
+  v1::GuestEvent event;
+  switch (frame.frame_case()) {
+    case v1::TestFrame::kStarted:
+      SendPhase(v1::WORKLOAD_STARTED);
+      return;
+    case v1::TestFrame::kStimulus:
+      *event.mutable_stimulus() = frame.stimulus();
+      break;
+    case v1::TestFrame::kVerdict:
+      has_verdict_ = true;
+      *event.mutable_verdict() = frame.verdict();
+      test_->Hasten(RealClock().Monotonic() + options_.grace_after_verdict,
+                    /*is_timeout=*/true);
+      break;
+    case v1::TestFrame::FRAME_NOT_SET:
+      return;
+  }
+  Send(std::move(event));
+}
+
+void Session::OnSchedulerTrouble() {
+  v1::GuestEvent event;
+  *event.mutable_scheduler() = scheduler_->report();
+  Send(std::move(event));
+  if (test_) {
+    test_->Hasten(RealClock().Monotonic() + options_.grace_without_scheduler,
+                  /*is_timeout=*/false);
+  }
+}
+
+void Session::ReportTestEnd(const v1::TestExit& exit) {
+  if (!test_->stream_error().ok()) {
+    SendFailure(MakeFinding(v1::TEST_CRASHED,
+                            absl::StrCat("the test wrote a damaged frame: ",
+                                         test_->stream_error().message())));
+  } else if (is_damaged_) {
+    SendFailure(MakeFinding(v1::TEST_CRASHED,
+                            "the test wrote frames after its verdict"));
+  }
+  v1::GuestEvent event;
+  *event.mutable_test_exit() = exit;
+  Send(std::move(event));
+  if (has_verdict_ && !test_->is_running()) SendPhase(v1::WORKLOAD_ENDED);
+}
+
+void Session::CleanUp() {
+  if (test_) test_->Kill();
+  if (options_.is_init) {
+    std::set<pid_t> kept;
+    if (scheduler_ && scheduler_->pid() > 0) kept.insert(scheduler_->pid());
+    KillStrays(kept);
+  }
+  absl::Status status = RemoveCgroupTree(
+      options_.cgroup_root, RealClock().Monotonic() + kCleanUpTimeout);
+  if (!status.ok()) {
+    fprintf(stderr, "guestd: after the test: %s\n", status.ToString().c_str());
+  }
+}
+
+void Session::StopScheduler(const v1::RunTestRequest& request) {
+  bool is_detached = scheduler_->Stop(
+      FromProto(request.detach_timeout(), kDefaultDetachTimeout));
+  if (scheduler_->was_attached() && is_detached) SendPhase(v1::DETACHED);
+  v1::GuestEvent event;
+  *event.mutable_scheduler() = scheduler_->report();
+  Send(std::move(event));
+}
+
+}  // namespace ktstr::guestd

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The ktstr authors
+
+#include "guestd/test_process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "base/clock.h"
+#include "base/status_macros.h"
+#include "guestd/environment.h"
+#include "guestd/proto_time.h"
+
+namespace ktstr::guestd {
+namespace {
+
+// The number the test binary finds its frame pipe under.
+constexpr int kChildFramesFd = 3;
+constexpr size_t kPieceBytes = 64 << 10;
+// Time for the kernel to end a killed process.
+constexpr absl::Duration kKillGrace = absl::Seconds(10);
+
+std::vector<std::string> Environment(const v1::RunTestRequest& request,
+                                     pid_t scheduler_pid) {
+  std::vector<std::string> entries = LibraryEnvironment();
+  entries.push_back(absl::StrCat("KTSTR_FRAMES_FD=", kChildFramesFd));
+  entries.push_back(absl::StrCat("KTSTR_TOPOLOGY=", request.topology()));
+  entries.push_back(absl::StrCat(
+      "KTSTR_DURATION_MS=", absl::ToInt64Milliseconds(FromProto(
+                                request.duration(), absl::ZeroDuration()))));
+  entries.push_back(
+      absl::StrCat("KTSTR_WORKERS=", request.workers_per_cgroup()));
+  entries.push_back(absl::StrCat("KTSTR_SEED=", request.seed()));
+  if (request.is_overcommitted()) entries.push_back("KTSTR_OVERCOMMITTED=1");
+  if (scheduler_pid > 0) {
+    entries.push_back(absl::StrCat("KTSTR_SCHED_PID=", scheduler_pid));
+  }
+  return entries;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<TestProcess>> TestProcess::Start(
+    const v1::RunTestRequest& request, pid_t scheduler_pid, EventLoop* loop,
+    Callbacks callbacks) {
+  int fds[2];
+  if (pipe2(fds, O_CLOEXEC) != 0) return absl::ErrnoToStatus(errno, "pipe");
+  UniqueFd writer(fds[1]);
+  std::unique_ptr<TestProcess> test(
+      new TestProcess(loop, std::move(callbacks)));
+  test->frames_.Reset(fds[0]);
+  fcntl(fds[0], F_SETFL, O_NONBLOCK);
+  TestProcess* self = test.get();
+  ABSL_ASSIGN_OR_RETURN(
+      test->child_,
+      Child::Start(
+          {.argv = {request.suite_path(), "--ktstr-run", request.test()},
+           .extra_env = Environment(request, scheduler_pid),
+           .inherited_fds = {{writer.get(), kChildFramesFd}}},
+          loop,
+          {.on_output = self->callbacks_.on_log,
+           .on_exit = [self](const ExitStatus&) { self->OnFrames(); }}));
+  loop->Watch(self->frames_.get(), POLLIN, [self] { self->OnFrames(); });
+  return test;
+}
+
+TestProcess::~TestProcess() {
+  loop_->Forget(frames_.get());
+  child_.reset();
+}
+
+void TestProcess::Kill() { child_->Kill(SIGKILL); }
+
+void TestProcess::DeliverFrames() {
+  while (stream_error_.ok()) {
+    absl::StatusOr<absl::optional<v1::TestFrame>> frame = reader_.Next();
+    if (!frame.ok()) {
+      stream_error_ = frame.status();
+      Kill();
+      return;
+    }
+    if (!frame->has_value()) return;
+    callbacks_.on_frame(**frame);
+  }
+}
+
+bool TestProcess::ReadFrames() {
+  std::string piece(kPieceBytes, '\0');
+  while (stream_error_.ok()) {
+    ssize_t count = read(frames_.get(), piece.data(), piece.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return errno == EAGAIN;
+    if (count == 0) return false;
+    reader_.Append(absl::string_view(piece.data(), count));
+    DeliverFrames();
+    // One piece a turn while it runs; all of them once it cannot write more.
+    if (child_->is_running()) return true;
+  }
+  return false;
+}
+
+void TestProcess::OnFrames() {
+  if (ReadFrames()) return;
+  loop_->Forget(frames_.get());
+}
+
+void TestProcess::Hasten(absl::Duration deadline, bool is_timeout) {
+  if (deadline >= deadline_) return;
+  deadline_ = deadline;
+  counts_as_timeout_ = is_timeout;
+}
+
+v1::TestExit TestProcess::Wait(absl::Duration deadline) {
+  Hasten(deadline, /*is_timeout=*/true);
+  v1::TestExit result;
+  // deadline_ may move while the loop runs, hence one turn at a time.
+  while (is_running() && RealClock().Monotonic() < deadline_) {
+    loop_->RunOnce(deadline_);
+  }
+  if (is_running()) {
+    result.set_timed_out(counts_as_timeout_);
+    Kill();
+    loop_->RunUntil([this] { return !is_running(); },
+                    RealClock().Monotonic() + kKillGrace);
+  }
+  if (child_->exit()) {
+    result.set_exit_code(child_->exit()->code);
+    result.set_exit_signal(child_->exit()->signal);
+  }
+  return result;
+}
+
+}  // namespace ktstr::guestd
