@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -13,25 +14,11 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "base/unique_fd.h"
+#include "kernel/key_lock.h"
+#include "kernel/metadata.h"
 #include "kernel/spec.h"
 
 namespace ktstr::kernel {
-
-// What is known about a cached kernel; the content of metadata.json.
-struct KernelMetadata {
-  std::string version;         // "6.12.117"
-  std::string source;          // "tarball"
-  std::string source_package;  // "linux-source-6.12 6.12.117-1"
-  std::string arch;            // "x86_64"
-  std::string toolchain;       // "gcc 12"
-  std::string config_hash;     // hash of the final .config, 8 digits
-  std::string fragments_hash;  // kconfig::FragmentsHash()
-  absl::Time built_at;
-  absl::Duration build_time;
-  int64_t objects = 0;       // lines of compile output, the next estimate
-  uint64_t image_bytes = 0;  // size of vmlinux; a shorter file is truncated
-  std::string image_sha256;
-};
 
 // One kernel, ready to boot.
 struct KernelEntry {
@@ -59,16 +46,23 @@ struct ListedKernel {
 // "valid", "stale", "corrupt".
 absl::string_view StateName(ListedKernel::State state);
 
-// An exclusive claim on one key, held across processes while the object lives
-// (flock; the kernel drops it when the process dies).
-class KeyLock {
+// A private directory on the cache's file system, locked while the object
+// lives, removed with its content by the destructor.
+class WorkDir {
  public:
-  KeyLock() = default;
+  WorkDir(WorkDir&& other) noexcept
+      : path_(std::exchange(other.path_, "")), lock_(std::move(other.lock_)) {}
+  WorkDir& operator=(WorkDir&&) = delete;
+  ~WorkDir();
+
+  const std::string& path() const { return path_; }
 
  private:
   friend class KernelCache;
-  explicit KeyLock(UniqueFd fd) : fd_(std::move(fd)) {}
-  UniqueFd fd_;
+  WorkDir(std::string path, UniqueFd lock)
+      : path_(std::move(path)), lock_(std::move(lock)) {}
+  std::string path_;
+  UniqueFd lock_;
 };
 
 // The kernels of one user, on one machine.
@@ -96,20 +90,24 @@ class KernelCache {
   // Every entry, newest first, corrupt ones last.
   absl::StatusOr<std::vector<ListedKernel>> List() const;
 
-  // Takes the key's lock.
+  // Takes the key's lock (`key_lock.h`).
   //
-  // Blocks: with `wait`, until the holder ends; without, Unavailable at once,
-  //         naming the holder's pid.
-  absl::StatusOr<KeyLock> Lock(absl::string_view key, bool wait) const;
+  // Errors: Unavailable when another process holds it, naming its pid.
+  absl::StatusOr<KeyLock> TryLock(absl::string_view key) const;
 
-  // A private directory ROOT/.work-KEY-XXXXXX on the cache's file system. It is
-  // the caller's to remove; Sweep() removes it once its process is dead.
-  absl::StatusOr<std::string> MakeWorkDir(absl::string_view key) const;
+  // The same, waiting for the holder.
+  //
+  // Blocks: until the holder ends or `cancel_fd` (-1: none) becomes readable,
+  //         which is Cancelled.
+  absl::StatusOr<KeyLock> Lock(absl::string_view key, int cancel_fd) const;
 
-  // Turns `staged` (made under MakeWorkDir, holding vmlinux, config and maybe
-  // schedulers/) into the entry `key`: metadata is completed with the image's
-  // size and hash, everything is synced, then one rename. An entry that exists
-  // is replaced. After a failure the old entry, if any, is as before.
+  // A fresh ROOT/.work-KEY-XXXXXX.
+  absl::StatusOr<WorkDir> MakeWorkDir(absl::string_view key) const;
+
+  // Turns `staged` (a directory inside a WorkDir, holding vmlinux, config and
+  // maybe schedulers/) into the entry `key`: metadata is completed with the
+  // image's size and hash, everything is synced, then one rename. An entry that
+  // exists is replaced. After a failure the old entry, if any, is as before.
   absl::StatusOr<KernelEntry> Store(absl::string_view key,
                                     const std::string& staged,
                                     KernelMetadata metadata) const;
@@ -117,7 +115,7 @@ class KernelCache {
   // Removes the entry; missing is OK. Takes the key's lock without waiting.
   absl::Status Remove(absl::string_view key) const;
 
-  // Removes work directories whose process is gone. Returns how many.
+  // Removes work directories whose owner is gone. Returns how many.
   absl::StatusOr<int> Sweep() const;
 
   // A bootable, stripped vmlinux of `image` (ELF or bzImage bytes), kept under
@@ -132,10 +130,6 @@ class KernelCache {
 
   std::string root_;
 };
-
-// Whether `key` may name an entry: letters, digits, '.', '_', '+', '-', not
-// starting with a dot, at most 200 characters.
-bool IsCacheKey(absl::string_view key);
 
 }  // namespace ktstr::kernel
 

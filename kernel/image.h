@@ -41,6 +41,9 @@ absl::StatusOr<std::string> ExtractVmlinux(absl::string_view bytes);
 // Errors: InvalidArgument when headers or sections lie outside the file.
 absl::StatusOr<std::string> StripDebug(absl::string_view elf);
 
+// Whether StripDebug() would leave something out.
+bool HasDebugSections(absl::string_view elf);
+
 // The release of an uncompressed kernel ("6.12.117"), from its banner.
 // NotFound when no banner is in the bytes.
 absl::StatusOr<std::string> KernelRelease(absl::string_view elf);

@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The ktstr authors
+
+#include "kernel/build.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "base/file.h"
+#include "base/status_matchers.h"
+#include "base/subprocess.h"
+#include "base/unique_fd.h"
+#include "gtest/gtest.h"
+#include "kconfig/fragments.h"
+#include "kconfig/merge.h"
+#include "kernel/testing/tiny_kernel.h"
+
+namespace ktstr::kernel {
+namespace {
+
+using ::absl_testing::IsOkAndHolds;
+using ::absl_testing::StatusIs;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+
+// A `make` that behaves like the kernel's as far as the builder looks: it reads
+// `behaviour` beside itself and installs the prepared vmlinux.
+constexpr char kFakeMake[] = R"(#!/bin/sh
+here=$(dirname "$0")
+. "$here/behaviour"
+for arg; do
+  case $arg in
+    tinyconfig) echo "CONFIG_TINY=y" > .config ;;
+    olddefconfig) sed -i "/$drop/d" .config ;;
+    vmlinux)
+      echo "  CC      kernel/fork.o"
+      echo "  CC      kernel/exit.o"
+      $during_compile
+      cp "$here/vmlinux" vmlinux ;;
+    scx_*)
+      [ -z "$fail_schedulers" ] || exit 3
+      mkdir -p tools/sched_ext/build/bin
+      echo "program $*" > "tools/sched_ext/build/bin/$arg" ;;
+  esac
+done
+)";
+
+class BuildKernelTest : public testing::Test {
+ protected:
+  BuildKernelTest()
+      : dir_(*TempDir::Create("kernel-build")),
+        cache_(*KernelCache::Open(Path("kernels"))),
+        old_path_(getenv("PATH")) {
+    options_.version = "6.12";
+    options_.source_dir = dir_.path();
+    options_.jobs = 1;
+    options_.on_progress = [this](const BuildProgress& progress) {
+      if (stages_.empty() || stages_.back() != progress.stage) {
+        stages_.push_back(progress.stage);
+      }
+      objects_ = std::max(objects_, progress.objects);
+    };
+    Program("make", kFakeMake);
+    for (const char* name : {"pahole", "flex", "bison", "bc", "clang-19",
+                             "llc-19", "llvm-strip-19"}) {
+      Program(name, "#!/bin/sh\n");
+    }
+    Program("gcc", "#!/bin/sh\necho 12\n");
+    setenv("PATH", absl::StrCat(Path("bin"), ":", old_path_).c_str(), 1);
+    Behave("");
+    PrepareVmlinux(kconfig::MergeFragments(kconfig::EmbeddedFragments())->text);
+    MakeTarball();
+  }
+  ~BuildKernelTest() override { setenv("PATH", old_path_.c_str(), 1); }
+
+  std::string Path(absl::string_view name) const {
+    return JoinPath(dir_.path(), name);
+  }
+  void Program(const std::string& name, const char* script) {
+    EXPECT_OK(MakeDirs(Path("bin")));
+    EXPECT_OK(WriteFileAtomically(Path("bin/" + name), script, 0755));
+  }
+  // Shell assignments: drop (a pattern), during_compile (a command),
+  // fail_schedulers.
+  void Behave(const std::string& text) {
+    EXPECT_OK(WriteFileAtomically(
+        Path("bin/behaviour"),
+        absl::StrCat("drop='^$' during_compile=: fail_schedulers=\n", text)));
+  }
+  void PrepareVmlinux(const std::string& config) {
+    EXPECT_OK(WriteFileAtomically(
+        Path("bin/vmlinux"),
+        MakeTinyVmlinux({.config = config, .debug_bytes = 100000})));
+  }
+  void MakeTarball() {
+    EXPECT_OK(MakeDirs(Path("linux-source-6.12")));
+    EXPECT_OK(WriteFileAtomically(Path("linux-source-6.12/Makefile"), "all:"));
+    CommandSpec tar;
+    tar.argv = {"tar", "-cJf",      Path("linux-source-6.12.tar.xz"),
+                "-C",  dir_.path(), "linux-source-6.12"};
+    ASSERT_OK_AND_ASSIGN(CommandOutput output,
+                         RunCommand(tar, absl::Seconds(30)));
+    ASSERT_TRUE(output.exit.ok()) << output.err;
+  }
+  absl::StatusOr<BuildResult> Build() { return BuildKernel(cache_, options_); }
+  std::vector<std::string> CacheContent() { return *ListDir(cache_.root()); }
+
+  TempDir dir_;
+  KernelCache cache_;
+  std::string old_path_;
+  BuildOptions options_;
+  std::vector<BuildStage> stages_;
+  int64_t objects_ = 0;
+};
+
+TEST_F(BuildKernelTest, StoresKernelConfigAndSchedulers) {
+  ASSERT_OK_AND_ASSIGN(BuildResult result, Build());
+  EXPECT_FALSE(result.was_cached);
+  EXPECT_EQ(result.warning, "");
+  EXPECT_EQ(result.entry.metadata.version, "6.12.117");
+  EXPECT_EQ(result.entry.metadata.toolchain, "gcc 12");
+  EXPECT_EQ(result.entry.metadata.objects, 2);
+  EXPECT_EQ(result.entry.metadata.arch, "x86_64");
+  EXPECT_THAT(result.entry.schedulers,
+              ElementsAre(EndsWith("/scx_qmap"), EndsWith("/scx_simple")));
+  EXPECT_THAT(ReadFile(result.entry.schedulers[1]),
+              IsOkAndHolds(AllOf(HasSubstr("CLANG=clang-19"),
+                                 HasSubstr("LDFLAGS=-static"))));
+  EXPECT_THAT(ReadFile(result.entry.config_path),
+              IsOkAndHolds(HasSubstr("CONFIG_SCHED_CLASS_EXT=y")));
+  ASSERT_OK_AND_ASSIGN(std::string image, ReadFile(result.entry.vmlinux_path));
+  EXPECT_EQ(image.find("DDDD"), std::string::npos);
+  EXPECT_EQ(objects_, 2);
+  EXPECT_THAT(stages_,
+              ElementsAre(BuildStage::kUnpacking, BuildStage::kConfiguring,
+                          BuildStage::kCompiling, BuildStage::kSchedulers,
+                          BuildStage::kStoring, BuildStage::kDone));
+  EXPECT_THAT(CacheContent(),
+              ElementsAre(".images", ".locks", result.entry.key));
+}
+
+TEST_F(BuildKernelTest, SecondBuildIsAHit) {
+  ASSERT_OK_AND_ASSIGN(BuildResult first, Build());
+  Behave("during_compile='exit 1'");
+  ASSERT_OK_AND_ASSIGN(BuildResult second, Build());
+  EXPECT_TRUE(second.was_cached);
+  EXPECT_EQ(second.entry.key, first.entry.key);
+}
+
+TEST_F(BuildKernelTest, ForceBuildsAgain) {
+  ASSERT_OK(Build().status());
+  options_.force = true;
+  ASSERT_OK_AND_ASSIGN(BuildResult result, Build());
+  EXPECT_FALSE(result.was_cached);
+}
+
+TEST_F(BuildKernelTest, ACorruptEntryIsBuiltAgain) {
+  ASSERT_OK_AND_ASSIGN(BuildResult first, Build());
+  ASSERT_OK(WriteFileAtomically(first.entry.vmlinux_path, "short"));
+  ASSERT_OK_AND_ASSIGN(BuildResult second, Build());
+  EXPECT_FALSE(second.was_cached);
+  EXPECT_OK(cache_.Find(first.entry.key).status());
+}
+
+TEST_F(BuildKernelTest, ToolchainAndSourceAreInTheKey) {
+  ASSERT_OK_AND_ASSIGN(BuildResult first, Build());
+  Program("gcc", "#!/bin/sh\necho 13\n");
+  ASSERT_OK_AND_ASSIGN(BuildResult second, Build());
+  EXPECT_NE(first.entry.key, second.entry.key);
+}
+
+TEST_F(BuildKernelTest, AnOptionThatDoesNotSurviveIsNamedBeforeCompiling) {
+  Behave("drop=SCHED_CLASS_EXT");
+  EXPECT_THAT(Build(),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       AllOf(HasSubstr("CONFIG_SCHED_CLASS_EXT is n, needs y"),
+                             HasSubstr("schedulers cannot attach"))));
+  EXPECT_EQ(stages_.back(), BuildStage::kConfiguring);
+  EXPECT_THAT(CacheContent(), ElementsAre(".images", ".locks"));
+}
+
+TEST_F(BuildKernelTest, TheCompiledKernelIsVerifiedToo) {
+  PrepareVmlinux("CONFIG_SMP=y\n");
+  EXPECT_THAT(Build(), StatusIs(absl::StatusCode::kFailedPrecondition,
+                                HasSubstr("the compiled kernel")));
+  EXPECT_THAT(CacheContent(), ElementsAre(".images", ".locks"));
+}
+
+TEST_F(BuildKernelTest, AFailedCompilationShowsWhyAndLeavesNothing) {
+  Behave("during_compile='eval echo fork.c:1: oh no; exit 2'");
+  EXPECT_THAT(Build(), StatusIs(absl::StatusCode::kInternal,
+                                AllOf(HasSubstr("compiling the kernel failed"),
+                                      HasSubstr("fork.c:1: oh no"))));
+  EXPECT_THAT(CacheContent(), ElementsAre(".images", ".locks"));
+}
+
+TEST_F(BuildKernelTest, AKernelWithoutItsSchedulersIsAWarning) {
+  Behave("fail_schedulers=1");
+  ASSERT_OK_AND_ASSIGN(BuildResult result, Build());
+  EXPECT_THAT(result.warning, HasSubstr("sched_ext schedulers failed"));
+  EXPECT_TRUE(result.entry.schedulers.empty());
+}
+
+TEST_F(BuildKernelTest, CancelLeavesNothing) {
+  UniqueFd cancel(eventfd(0, EFD_CLOEXEC));
+  Behave("during_compile='exec sleep 1000'");
+  options_.cancel_fd = cancel.get();
+  auto record = options_.on_progress;
+  options_.on_progress = [&](const BuildProgress& progress) {
+    record(progress);
+    if (progress.stage == BuildStage::kCompiling) {
+      eventfd_write(cancel.get(), 1);
+    }
+  };
+  EXPECT_THAT(Build(), StatusIs(absl::StatusCode::kCancelled));
+  EXPECT_THAT(CacheContent(), ElementsAre(".images", ".locks"));
+}
+
+TEST_F(BuildKernelTest, WhatAKilledBuildLeavesIsSweptByTheNext) {
+  Behave("during_compile='exec sleep 1000'");
+  int ready[2];
+  ASSERT_EQ(pipe(ready), 0);
+  pid_t child = fork();
+  if (child == 0) {
+    options_.on_progress = [&](const BuildProgress& progress) {
+      if (progress.stage != BuildStage::kCompiling) return;
+      if (write(ready[1], "c", 1) != 1) _exit(1);
+    };
+    Build().IgnoreError();
+    _exit(0);
+  }
+  char byte = 0;
+  ASSERT_EQ(read(ready[0], &byte, 1), 1);
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
+  EXPECT_THAT(cache_.List(), IsOkAndHolds(testing::IsEmpty()));
+  EXPECT_EQ(CacheContent().size(), 3u);
+  Behave("");
+  ASSERT_OK_AND_ASSIGN(BuildResult result, Build());
+  EXPECT_THAT(CacheContent(),
+              ElementsAre(".images", ".locks", result.entry.key));
+}
+
+TEST_F(BuildKernelTest, AMissingSourcePackageIsNamed) {
+  options_.version = "6.13";
+  EXPECT_THAT(Build(),
+              StatusIs(absl::StatusCode::kNotFound,
+                       HasSubstr("linux-source-6.13 is not installed")));
+  options_.version = "latest";
+  EXPECT_THAT(Build(), StatusIs(absl::StatusCode::kInvalidArgument));
+  options_.version = "6.12.5";
+  EXPECT_THAT(Build(), StatusIs(absl::StatusCode::kFailedPrecondition,
+                                HasSubstr("not 6.12.5")));
+}
+
+TEST_F(BuildKernelTest, MissingToolsAreNamedWithTheirPackages) {
+  setenv("PATH", Path("bin").c_str(), 1);
+  ASSERT_OK(RemoveTree(Path("bin/pahole")));
+  EXPECT_THAT(Build(), StatusIs(absl::StatusCode::kFailedPrecondition,
+                                HasSubstr("pahole (package dwarves)")));
+}
+
+}  // namespace
+}  // namespace ktstr::kernel
