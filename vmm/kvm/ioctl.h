@@ -4,6 +4,8 @@
 #ifndef KTSTR_VMM_KVM_IOCTL_H_
 #define KTSTR_VMM_KVM_IOCTL_H_
 
+#include <linux/kvm.h>
+
 #include <cstdint>
 
 #include "absl/status/status.h"
@@ -20,6 +22,19 @@ struct KvmRequest {
 
 // KvmRequest{KVM_RUN, "KVM_RUN"} without writing the name twice.
 #define KVM_REQUEST(request) (::ktstr::vmm::KvmRequest{request, #request})
+
+// Requests whose argument ends in an array of no declared size. In C++ the
+// kernel's header gives such structures another size and layout than the kernel
+// has, and the size is part of the request's number: both start with a 32-bit
+// count and 32 bits of padding, and the entries follow at offset 8.
+inline constexpr KvmRequest kGetSupportedCpuid = {_IOWR(KVMIO, 0x05, uint64_t),
+                                                  "KVM_GET_SUPPORTED_CPUID"};
+inline constexpr KvmRequest kSetCpuid2 = {_IOW(KVMIO, 0x90, uint64_t),
+                                          "KVM_SET_CPUID2"};
+inline constexpr KvmRequest kSetMsrs = {_IOW(KVMIO, 0x89, uint64_t),
+                                        "KVM_SET_MSRS"};
+inline constexpr KvmRequest kGetMsrs = {_IOWR(KVMIO, 0x88, uint64_t),
+                                        "KVM_GET_MSRS"};
 
 // ioctl(fd, request, arg), the result when it is not negative.
 //

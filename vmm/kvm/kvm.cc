@@ -5,7 +5,8 @@
 
 #include <fcntl.h>
 
-#include <cstring>
+#include <array>
+#include <cstddef>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -77,17 +78,20 @@ absl::StatusOr<std::unique_ptr<Vm>> Kvm::CreateVm() const {
 }
 
 absl::StatusOr<std::vector<kvm_cpuid_entry2>> Kvm::SupportedCpuid() const {
-  std::vector<char> buffer(sizeof(kvm_cpuid2) +
-                           kMaxCpuidEntries * sizeof(kvm_cpuid_entry2));
-  // SAFETY: the vector's storage is aligned for any scalar and large enough for
-  // the header and the number of entries it announces.
-  auto* table = reinterpret_cast<kvm_cpuid2*>(buffer.data());
-  table->nent = kMaxCpuidEntries;
+  // kvm_cpuid2 as the kernel sees it; see vmm/kvm/ioctl.h.
+  struct Table {
+    uint32_t count;
+    uint32_t padding;
+    std::array<kvm_cpuid_entry2, kMaxCpuidEntries> entries;
+  };
+  static_assert(offsetof(Table, entries) == 8);
+  auto table = std::make_unique<Table>();
+  table->count = kMaxCpuidEntries;
   ABSL_RETURN_IF_ERROR(
-      KvmIoctl(fd_.get(), KVM_REQUEST(KVM_GET_SUPPORTED_CPUID), table)
+      KvmIoctl(fd_.get(), kGetSupportedCpuid, static_cast<void*>(table.get()))
           .status());
-  return std::vector<kvm_cpuid_entry2>(table->entries,
-                                       table->entries + table->nent);
+  return std::vector<kvm_cpuid_entry2>(table->entries.begin(),
+                                       table->entries.begin() + table->count);
 }
 
 }  // namespace ktstr::vmm

@@ -49,6 +49,14 @@ class VcpuFactory {
   CpuidOptions options_;
 };
 
+// Kernel arguments every machine of this platform needs: console, reset by the
+// keyboard controller, reboot right after a panic, no search for buses and
+// timers it does not have, no relocation of the kernel (the monitor counts on
+// its linked addresses).
+inline constexpr char kPlatformCmdline[] =
+    "console=ttyS0 reboot=k panic=-1 pci=off nokaslr no_timer_check "
+    "i8042.noaux";
+
 // What lies in guest memory besides the kernel.
 struct BootTables {
   Topology topology;

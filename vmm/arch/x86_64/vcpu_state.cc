@@ -75,17 +75,17 @@ absl::Status SetCpuid(Vcpu& vcpu, const CpuidEntries& entries) {
     return absl::InternalError(
         absl::StrCat("KVM_SET_CPUID2: ", entries.size(), " entries"));
   }
-  // kvm_cpuid2 ends in an array of no declared size; this is the same layout.
+  // kvm_cpuid2 as the kernel sees it; see vmm/kvm/ioctl.h.
   struct Table {
     uint32_t count;
     uint32_t padding;
     std::array<kvm_cpuid_entry2, kMaxCpuidEntries> entries;
   };
-  static_assert(offsetof(Table, entries) == sizeof(kvm_cpuid2));
+  static_assert(offsetof(Table, entries) == 8);
   auto table = std::make_unique<Table>();
   table->count = uint32_t(entries.size());
   std::copy(entries.begin(), entries.end(), table->entries.begin());
-  return vcpu.Call(KVM_REQUEST(KVM_SET_CPUID2), table.get());
+  return vcpu.Call(kSetCpuid2, table.get());
 }
 
 absl::Status SetBootMsrs(Vcpu& vcpu) {
@@ -97,8 +97,8 @@ absl::Status SetBootMsrs(Vcpu& vcpu) {
         {.index = kMsrMtrrDefaultType, .data = kMtrrEnabledWriteBack},
     };
   } table;
-  static_assert(offsetof(decltype(table), entries) == sizeof(kvm_msrs));
-  return vcpu.Call(KVM_REQUEST(KVM_SET_MSRS), &table);
+  static_assert(offsetof(decltype(table), entries) == 8);
+  return vcpu.Call(kSetMsrs, &table);
 }
 
 absl::Status SetBootRegisters(Vcpu& vcpu, GuestPhysAddr entry) {

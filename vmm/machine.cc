@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The ktstr authors
+
+#include "vmm/machine.h"
+
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/time/time.h"
+#include "base/status_macros.h"
+#include "vmm/arch/x86_64/layout.h"
+#include "vmm/arch/x86_64/memory_plan.h"
+#include "vmm/arch/x86_64/platform.h"
+#include "vmm/arch/x86_64/vcpu_state.h"
+#include "vmm/boot/cmdline.h"
+#include "vmm/boot/elf.h"
+#include "vmm/boot/initrd.h"
+#include "vmm/devices/virtio/virtio_mmio_registers.h"
+
+namespace ktstr::vmm {
+namespace {
+
+// How long the end of a machine waits for a slow reader of its console.
+constexpr absl::Duration kConsolePatience = absl::Seconds(1);
+// How many CPUs a deadline's detail describes.
+constexpr size_t kMaxDescribedCpus = 16;
+constexpr uint32_t kNotifyBytes = 4;
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Machine>> Machine::Create(
+    const MachineSpec& spec, Report* report) {
+  if (spec.kernel_fd < 0) {
+    return absl::InvalidArgumentError(
+        "machine description: \"kernel_fd\" is absent; the descriptor of an "
+        "ELF vmlinux is needed");
+  }
+  std::unique_ptr<Machine> machine(new Machine(spec, report));
+  ABSL_RETURN_IF_ERROR(machine->CreateMemory());
+  ABSL_RETURN_IF_ERROR(machine->CreateDevices());
+  ABSL_RETURN_IF_ERROR(machine->WatchOwner());
+  ABSL_RETURN_IF_ERROR(machine->CreateVcpus());
+  ABSL_RETURN_IF_ERROR(machine->Load());
+  return machine;
+}
+
+Machine::Machine(const MachineSpec& spec, Report* report)
+    : spec_(spec), report_(report) {}
+
+Machine::~Machine() {
+  end_.Set(MachineEnd::kStopped, "abandoned");
+  StopThreads();
+}
+
+MachineOutcome Machine::Run() {
+  device_thread_ = Thread("devices", [this] { loop_->Run(); });
+  go_.Notify();
+  MachineOutcome outcome = end_.Wait();
+  StopThreads();
+  platform_devices_->FinishConsole(kConsolePatience);
+  if (outcome.end == MachineEnd::kDeadline) {
+    absl::StrAppend(&outcome.detail, "; ", DescribeVcpus());
+  }
+  return outcome;
+}
+
+absl::Status Machine::CreateMemory() {
+  ABSL_ASSIGN_OR_RETURN(kvm_, Kvm::Open());
+  ABSL_RETURN_IF_ERROR(CheckTopology(*kvm_, spec_.topology));
+  ABSL_ASSIGN_OR_RETURN(
+      memory_, GuestMemory::Create(
+                   PlanMemory(spec_.topology, uint64_t(spec_.memory_mib))));
+  ABSL_ASSIGN_OR_RETURN(vm_, kvm_->CreateVm());
+  uint32_t slot = 0;
+  for (const auto& region : memory_->regions()) {
+    ABSL_RETURN_IF_ERROR(vm_->AddMemorySlot(slot++, region.start.value(),
+                                            region.size_bytes, region.host));
+  }
+  report_->Emit("slots");
+  return CreateInterruptControllers(*vm_);
+}
+
+absl::Status Machine::CreateDevices() {
+  ABSL_ASSIGN_OR_RETURN(loop_, EventLoop::Create());
+  ABSL_ASSIGN_OR_RETURN(InterruptLine serial, ConnectInterrupt(kSerialIrq));
+  platform_devices_ = std::make_unique<PlatformDevices>(
+      loop_.get(),
+      PlatformDevices::Options{
+          .console_fd = spec_.console_fd,
+          .serial_interrupt = std::move(serial),
+          .on_first_console_byte = [this] { report_->Emit("console"); },
+          .on_power_off =
+              [this] { end_.Set(MachineEnd::kPowerOff, "ACPI S5"); },
+          .on_reset =
+              [this] {
+                end_.Set(MachineEnd::kReset, "keyboard controller reset");
+              }});
+  return platform_devices_->AttachTo(ports_);
+}
+
+absl::Status Machine::AttachVirtio(std::unique_ptr<VirtioDevice> device,
+                                   int index, uint32_t irq) {
+  const uint64_t base = kVirtioMmio + uint64_t(index) * kVirtioMmioStride;
+  ABSL_ASSIGN_OR_RETURN(InterruptLine line, ConnectInterrupt(irq));
+  ABSL_ASSIGN_OR_RETURN(
+      auto transport,
+      MmioTransport::Create(memory_.get(), loop_.get(), std::move(device),
+                            {.interrupt = std::move(line)}));
+  for (int queue = 0; queue < transport->queue_count(); ++queue) {
+    ABSL_RETURN_IF_ERROR(vm_->AttachIoEventFd(transport->notify_fd(queue),
+                                              base + virtio_mmio::kQueueNotify,
+                                              kNotifyBytes, uint64_t(queue)));
+  }
+  ABSL_RETURN_IF_ERROR(
+      mmio_.Add(base, virtio_mmio::kSizeBytes, transport.get()));
+  virtio_devices_.push_back(std::move(transport));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<InterruptLine> Machine::ConnectInterrupt(uint32_t irq) {
+  UniqueFd fd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!fd) return absl::ErrnoToStatus(errno, "eventfd");
+  ABSL_RETURN_IF_ERROR(vm_->AttachIrqFd(fd.get(), irq));
+  interrupt_fds_.push_back(std::move(fd));
+  return EventfdInterrupt(interrupt_fds_.back().get());
+}
+
+absl::Status Machine::WatchOwner() {
+  if (spec_.deadline > absl::ZeroDuration()) {
+    loop_->AddTimer(spec_.deadline, [this] {
+      end_.Set(MachineEnd::kDeadline,
+               absl::StrCat("the limit of ",
+                            absl::FormatDuration(spec_.deadline), " passed"));
+    });
+  }
+  if (spec_.control_fd < 0) return absl::OkStatus();
+  return Annotate(loop_->Watch(spec_.control_fd, EPOLLIN | EPOLLRDHUP,
+                               [this](uint32_t events) { OwnerSpoke(events); }),
+                  "control_fd");
+}
+
+void Machine::OwnerSpoke(uint32_t events) {
+  char bytes[64];
+  ssize_t count = 0;
+  if (events & EPOLLIN) {
+    count = read(spec_.control_fd, bytes, sizeof(bytes));
+    if (count < 0 && (errno == EINTR || errno == EAGAIN)) return;
+  }
+  if (count <= 0) {
+    loop_->Unwatch(spec_.control_fd);
+    end_.Set(MachineEnd::kStopped, "the owner went away");
+  } else if (std::count(bytes, bytes + count, 'q') > 0) {
+    end_.Set(MachineEnd::kStopped, "the owner said so");
+  }
+}
+
+absl::Status Machine::CreateVcpus() {
+  VcpuThread::InstallKickHandler();
+  ABSL_ASSIGN_OR_RETURN(VcpuFactory factory,
+                        VcpuFactory::Create(*kvm_, spec_.topology));
+  const VcpuContext context = {.ports = &ports_,
+                               .mmio = &mmio_,
+                               .memory = memory_.get(),
+                               .end = &end_,
+                               .report = report_,
+                               .go = &go_,
+                               .saw_io = &saw_io_};
+  for (int cpu = 0; cpu < spec_.topology.cpus(); ++cpu) {
+    ABSL_ASSIGN_OR_RETURN(std::unique_ptr<Vcpu> vcpu,
+                          factory.CreateVcpu(*vm_, cpu));
+    vcpus_.push_back(
+        std::make_unique<VcpuThread>(cpu, std::move(vcpu), context));
+  }
+  std::vector<int> tids;
+  for (const auto& vcpu : vcpus_) tids.push_back(vcpu->tid());
+  report_->EmitVcpus(std::move(tids));
+  return absl::OkStatus();
+}
+
+absl::Status Machine::Load() {
+  Cmdline cmdline;
+  cmdline.Add(kPlatformCmdline);
+  if (!virtio_devices_.empty()) {
+    cmdline.AddVirtioMmio(kVirtioMmio, kVirtioMmioStride, kVsockIrq);
+  }
+  cmdline.Add(spec_.cmdline);
+  BootTables tables = {.topology = spec_.topology};
+  ABSL_ASSIGN_OR_RETURN(tables.cmdline, cmdline.Build());
+  ABSL_ASSIGN_OR_RETURN(
+      ElfImage kernel,
+      LoadElf(spec_.kernel_fd, GuestPhysAddr(kKernelFloor), *memory_));
+  ABSL_ASSIGN_OR_RETURN(InitrdRange initrd,
+                        PlaceInitrds(spec_.initrd_fds, kernel.end(),
+                                     GuestPhysAddr(kInitrdCeiling), *memory_));
+  tables.initrd = initrd.start;
+  tables.initrd_bytes = initrd.size_bytes;
+  ABSL_RETURN_IF_ERROR(WriteBootTables(*memory_, tables));
+  ABSL_RETURN_IF_ERROR(SetBootRegisters(vcpus_[0]->vcpu(), kernel.entry));
+  report_->Emit("loaded");
+  return absl::OkStatus();
+}
+
+void Machine::StopThreads() {
+  if (!go_.HasBeenNotified()) go_.Notify();
+  for (const auto& vcpu : vcpus_) vcpu->Kick();
+  for (const auto& vcpu : vcpus_) vcpu->Join();
+  if (loop_ != nullptr) loop_->Stop();
+  device_thread_.Join();
+}
+
+std::string Machine::DescribeVcpus() {
+  std::string text;
+  for (size_t cpu = 0; cpu < std::min(vcpus_.size(), kMaxDescribedCpus);
+       ++cpu) {
+    absl::StrAppendFormat(&text, "%scpu %d at %#x", cpu == 0 ? "" : ", ", cpu,
+                          InstructionPointer(vcpus_[cpu]->vcpu()));
+  }
+  return text;
+}
+
+}  // namespace ktstr::vmm
