@@ -37,7 +37,7 @@ stage() { # NAME COMMAND...
 bazel_test() { # NAME FLAG...
   local name=$1 status=0
   shift
-  bazel test --keep_going --noshow_progress --test_env=CI="${CI:-}" "$@" \
+  bazel test --keep_going --noshow_progress --nocache_test_results --test_env=CI="${CI:-}" "$@" \
     >"$log.bazel" 2>&1 || status=$?
   cat "$log.bazel"
   local ok bad
