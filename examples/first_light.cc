@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The ktstr authors
+
+// Three first tests of any scheduler.
+#include "ktstr/ktstr.h"
+
+namespace {
+
+using namespace ktstr;
+
+// Two cgroups, nothing changes: everybody gets on, nobody waits for long.
+KTSTR_TEST(steady_two_cgroups, .topology = {.cores = 4}, .duration = 1500ms) {
+  return run_cgroups(ctx, {Cgroup{"cg_0"}, Cgroup{"cg_1"}});
+}
+
+// Each cgroup on an LLC of its own, or on half of the machine where there is
+// only one; nobody may be seen on the other's side.
+KTSTR_TEST(cpuset_split, .topology = {.llcs = 2, .cores = 2},
+           .constraints = {.min_cpus = 2}, .duration = 2s,
+           .checks = {.isolation = true}) {
+  const bool by_llc = ctx.topology().num_llcs() >= 2;
+  auto side = [&](int i) {
+    return by_llc ? CpuSet::llc(i) : CpuSet::disjoint(i, 2);
+  };
+  return run_cgroups(ctx,
+                     {Cgroup{"cg_0"}.cpus(side(0)),
+                      Cgroup{"cg_1"}.cpus(side(1)).type(WorkType::mixed())});
+}
+
+// Pairs that only ever run one after the other: each hand-over is a wakeup.
+KTSTR_TEST(futex_ping_pong, .topology = {.cores = 4}, .duration = 1500ms,
+           .workers_per_cgroup = 2, .checks = {.min_iteration_rate = 1}) {
+  Cgroup pairs = Cgroup{"cg_0"}.type(WorkType::futex_ping_pong());
+  Cgroup others = Cgroup{"cg_1"}.type(WorkType::bursty());
+  return run_cgroups(ctx, {pairs, others});
+}
+
+}  // namespace

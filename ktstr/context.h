@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The ktstr authors
+
+#ifndef KTSTR_KTSTR_CONTEXT_H_
+#define KTSTR_KTSTR_CONTEXT_H_
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "ktstr/checks.h"
+#include "ktstr/internal/cgroup_tree.h"
+#include "ktstr/topology.h"
+
+namespace ktstr {
+
+// A step boundary, as the scenario engine reports it (ktstr.v1.Stimulus).
+struct StimulusRecord {
+  std::chrono::nanoseconds elapsed{0};
+  int step = 0;
+  uint32_t op_kinds = 0;
+  int ops = 0;
+  int cgroups = 0;
+  int workers = 0;  // processes
+  int64_t total_iterations = 0;
+  std::string label;
+};
+
+// What a test body is given. The runner fills it in; unit tests make their own.
+//
+// Lifetime: `topology` and `cgroups` outlive it.
+struct ContextParts {
+  const GuestTopology* topology = nullptr;
+  CgroupTree* cgroups = nullptr;
+  std::chrono::nanoseconds duration = std::chrono::seconds(1);
+  std::chrono::nanoseconds settle{0};
+  int workers_per_cgroup = 1;
+  // Of the scheduler under test; unset for the kernel's default.
+  std::optional<int> sched_pid;
+  uint64_t seed = 1;
+  Checks checks = Checks::Defaults();
+  JudgingProfile profile;
+  // Called at every step boundary; may be empty.
+  std::function<void(const StimulusRecord&)> on_stimulus;
+};
+
+class Context {
+ public:
+  explicit Context(ContextParts parts) : parts_(std::move(parts)) {}
+
+  const GuestTopology& topology() const { return *parts_.topology; }
+  CgroupTree& cgroups() const { return *parts_.cgroups; }
+  // Guest time the scenario should fill.
+  std::chrono::nanoseconds duration() const { return parts_.duration; }
+  // Pause after set-up that canned scenarios add to their first hold.
+  std::chrono::nanoseconds settle() const { return parts_.settle; }
+  int workers_per_cgroup() const { return parts_.workers_per_cgroup; }
+  std::optional<int> sched_pid() const { return parts_.sched_pid; }
+  // The seed of every random choice of this run.
+  uint64_t seed() const { return parts_.seed; }
+  // All layers merged.
+  const Checks& checks() const { return parts_.checks; }
+  const JudgingProfile& profile() const { return parts_.profile; }
+  const ContextParts& parts() const { return parts_; }
+
+ private:
+  const ContextParts parts_;
+};
+
+}  // namespace ktstr
+
+#endif  // KTSTR_KTSTR_CONTEXT_H_

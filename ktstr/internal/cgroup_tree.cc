@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The ktstr authors
+
+#include "ktstr/internal/cgroup_tree.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <functional>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "absl/time/time.h"
+#include "base/cpu_list.h"
+#include "base/file.h"
+#include "base/status_macros.h"
+#include "base/unique_fd.h"
+
+namespace ktstr::internal {
+namespace {
+
+constexpr absl::Duration kWriteTimeout = absl::Seconds(2);
+constexpr absl::Duration kDrainTimeout = absl::Seconds(1);
+constexpr int kMoveAttempts = 3;
+constexpr long kMoveRetryNs = 100'000'000;
+
+// Runs `call` (returning 0 or an errno below 256) in a child process that is
+// killed after `timeout`.
+//
+// SAFETY: the child only makes system calls and leaves by _exit.
+absl::Status RunBounded(const std::string& what, absl::Duration timeout,
+                        const std::function<int()>& call) {
+  const pid_t parent = getpid();
+  pid_t pid = fork();
+  if (pid < 0) return absl::ErrnoToStatus(errno, absl::StrCat(what, ": fork"));
+  if (pid == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    _exit(getppid() == parent ? call() : EINTR);
+  }
+  UniqueFd pidfd(syscall(SYS_pidfd_open, pid, 0));
+  pollfd ended{.fd = pidfd.get(), .events = POLLIN, .revents = 0};
+  timespec limit = absl::ToTimespec(timeout);
+  int ready = 0;
+  do {
+    ready = ppoll(&ended, 1, &limit, nullptr);
+  } while (ready < 0 && errno == EINTR);
+  if (ready <= 0) {
+    // A task stuck in the kernel is reaped by init later; waiting for it here
+    // would make the limit worthless.
+    kill(pid, SIGKILL);
+    waitpid(pid, nullptr, WNOHANG);
+    return absl::DeadlineExceededError(
+        absl::StrCat(what, ": no answer from the kernel within ",
+                     absl::FormatDuration(timeout)));
+  }
+  int status = 0;
+  while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  }
+  if (!WIFEXITED(status)) {
+    return absl::InternalError(absl::StrCat(what, ": the writer was killed"));
+  }
+  if (WEXITSTATUS(status) == 0) return absl::OkStatus();
+  return absl::ErrnoToStatus(WEXITSTATUS(status), what);
+}
+
+int WriteOnce(int fd, const char* bytes, size_t size) {
+  return write(fd, bytes, size) == static_cast<ssize_t>(size) ? 0 : errno;
+}
+
+absl::Status BoundedWrite(const std::string& path, const std::string& bytes) {
+  ABSL_ASSIGN_OR_RETURN(UniqueFd file, OpenFile(path, O_WRONLY));
+  return RunBounded(
+      absl::StrCat("write \"", bytes, "\" to ", path), kWriteTimeout,
+      [&] { return WriteOnce(file.get(), bytes.data(), bytes.size()); });
+}
+
+// "busy" is retried: a scheduler may refuse a task for a moment.
+int MoveOne(int procs_fd, pid_t pid) {
+  char text[24];
+  size_t size = 0;
+  char digits[24];
+  for (pid_t rest = pid; rest > 0; rest /= 10) digits[size++] = '0' + rest % 10;
+  for (size_t i = 0; i < size; ++i) text[i] = digits[size - 1 - i];
+  for (int attempt = 1;; ++attempt) {
+    int error = WriteOnce(procs_fd, text, size);
+    if (error == 0 || error == ESRCH) return 0;
+    if (error != EBUSY || attempt == kMoveAttempts) return error;
+    timespec pause{.tv_sec = 0, .tv_nsec = kMoveRetryNs};
+    nanosleep(&pause, nullptr);
+  }
+}
+
+std::vector<pid_t> ParsePids(absl::string_view text) {
+  std::vector<pid_t> pids;
+  for (absl::string_view line : absl::StrSplit(text, '\n')) {
+    int pid = 0;
+    if (absl::SimpleAtoi(line, &pid) && pid > 0) pids.push_back(pid);
+  }
+  return pids;
+}
+
+// Waits until the kernel says that no task is left in `dir`.
+void AwaitEmpty(const std::string& dir) {
+  absl::StatusOr<UniqueFd> events =
+      OpenFile(JoinPath(dir, "cgroup.events"), O_RDONLY);
+  if (!events.ok()) return;
+  absl::Time deadline = absl::Now() + kDrainTimeout;
+  for (;;) {
+    lseek(events->get(), 0, SEEK_SET);
+    absl::StatusOr<std::string> text = ReadAll(events->get(), 4096);
+    if (!text.ok() || absl::StrContains(*text, "populated 0")) return;
+    absl::Duration left = deadline - absl::Now();
+    if (left <= absl::ZeroDuration()) return;
+    pollfd changed{.fd = events->get(), .events = POLLPRI, .revents = 0};
+    timespec limit = absl::ToTimespec(left);
+    ppoll(&changed, 1, &limit, nullptr);
+  }
+}
+
+class KernelCgroupTree : public CgroupTree {
+ public:
+  explicit KernelCgroupTree(std::string root)
+      : root_(std::move(root)), hierarchy_(Dirname(root_)) {}
+
+  absl::Status SetUp() override {
+    ABSL_RETURN_IF_ERROR(EnableCpuset(hierarchy_));
+    ABSL_RETURN_IF_ERROR(MakeDirs(root_));
+    return EnableCpuset(root_);
+  }
+
+  absl::StatusOr<std::vector<std::string>> Create(
+      const std::string& name) override {
+    ABSL_RETURN_IF_ERROR(CheckCgroupName(name));
+    std::vector<std::string> created;
+    std::string path;
+    for (absl::string_view part : absl::StrSplit(name, '/')) {
+      // The parent of the part about to be made hands cpuset on.
+      if (!path.empty()) ABSL_RETURN_IF_ERROR(EnableCpuset(Dir(path)));
+      path = path.empty() ? std::string(part) : absl::StrCat(path, "/", part);
+      if (mkdir(Dir(path).c_str(), 0755) == 0) {
+        created.push_back(path);
+      } else if (errno != EEXIST) {
+        return absl::ErrnoToStatus(errno, absl::StrCat("mkdir ", Dir(path)));
+      }
+    }
+    return created;
+  }
+
+  absl::Status Remove(const std::string& name) override {
+    ABSL_RETURN_IF_ERROR(CheckCgroupName(name));
+    return RemoveDir(Dir(name));
+  }
+
+  absl::Status SetCpuset(const std::string& name,
+                         const std::vector<int>& cpus) override {
+    ABSL_RETURN_IF_ERROR(CheckCgroupName(name));
+    return BoundedWrite(JoinPath(Dir(name), "cpuset.cpus"),
+                        FormatCpuList(cpus));
+  }
+
+  absl::Status ClearCpuset(const std::string& name) override {
+    ABSL_RETURN_IF_ERROR(CheckCgroupName(name));
+    return BoundedWrite(JoinPath(Dir(name), "cpuset.cpus"), "\n");
+  }
+
+  absl::StatusOr<std::vector<int>> ReadCpuset(
+      const std::string& name) override {
+    ABSL_RETURN_IF_ERROR(CheckCgroupName(name));
+    ABSL_ASSIGN_OR_RETURN(
+        std::string text,
+        ReadFile(JoinPath(Dir(name), "cpuset.cpus"), 1 << 16));
+    return ParseCpuList(absl::StripAsciiWhitespace(text));
+  }
+
+  absl::Status MoveTasks(const std::string& name,
+                         const std::vector<pid_t>& pids) override {
+    std::string dir = hierarchy_;
+    if (!name.empty()) {
+      ABSL_RETURN_IF_ERROR(CheckCgroupName(name));
+      dir = Dir(name);
+    }
+    return MoveInto(dir, pids);
+  }
+
+  absl::Status ClearSubtreeControl(const std::string& name) override {
+    ABSL_RETURN_IF_ERROR(CheckCgroupName(name));
+    std::string path = JoinPath(Dir(name), "cgroup.subtree_control");
+    ABSL_ASSIGN_OR_RETURN(std::string text, ReadFile(path, 4096));
+    for (absl::string_view controller : absl::StrSplit(
+             absl::StripAsciiWhitespace(text), ' ', absl::SkipEmpty())) {
+      ABSL_RETURN_IF_ERROR(BoundedWrite(path, absl::StrCat("-", controller)));
+    }
+    return absl::OkStatus();
+  }
+
+  void RemoveAll() override { RemoveBelow(root_); }
+
+ private:
+  std::string Dir(const std::string& name) const {
+    return JoinPath(root_, name);
+  }
+
+  absl::Status EnableCpuset(const std::string& dir) {
+    std::string path = JoinPath(dir, "cgroup.subtree_control");
+    ABSL_ASSIGN_OR_RETURN(std::string enabled, ReadFile(path, 4096));
+    for (absl::string_view controller :
+         absl::StrSplit(absl::StripAsciiWhitespace(enabled), ' ')) {
+      if (controller == "cpuset") return absl::OkStatus();
+    }
+    return BoundedWrite(path, "+cpuset");
+  }
+
+  absl::Status MoveInto(const std::string& dir,
+                        const std::vector<pid_t>& pids) {
+    std::string path = JoinPath(dir, "cgroup.procs");
+    ABSL_ASSIGN_OR_RETURN(UniqueFd procs, OpenFile(path, O_WRONLY));
+    return RunBounded(absl::StrCat("move ", pids.size(), " tasks into ", path),
+                      kWriteTimeout, [&] {
+                        for (pid_t pid : pids) {
+                          if (int error = MoveOne(procs.get(), pid); error != 0)
+                            return error;
+                        }
+                        return 0;
+                      });
+  }
+
+  absl::Status RemoveDir(const std::string& dir) {
+    if (rmdir(dir.c_str()) == 0 || errno == ENOENT) return absl::OkStatus();
+    if (errno != EBUSY) return absl::ErrnoToStatus(errno, "rmdir " + dir);
+    absl::StatusOr<std::string> tasks =
+        ReadFile(JoinPath(dir, "cgroup.procs"), 1 << 20);
+    if (tasks.ok()) {
+      ABSL_RETURN_IF_ERROR(MoveInto(hierarchy_, ParsePids(*tasks)));
+    }
+    AwaitEmpty(dir);
+    if (rmdir(dir.c_str()) == 0 || errno == ENOENT) return absl::OkStatus();
+    return absl::ErrnoToStatus(
+        errno,
+        absl::StrCat(
+            "rmdir ", dir,
+            errno == EBUSY ? " (it still has tasks or cgroups below it)" : ""));
+  }
+
+  void RemoveBelow(const std::string& dir) {
+    absl::StatusOr<std::vector<std::string>> names = ListDir(dir);
+    if (!names.ok()) return;
+    for (const std::string& name : *names) {
+      std::string path = JoinPath(dir, name);
+      struct stat info {};
+      if (lstat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) {
+        RemoveBelow(path);
+      }
+    }
+    RemoveDir(dir).IgnoreError();
+  }
+
+  const std::string root_;
+  const std::string hierarchy_;
+};
+
+}  // namespace
+
+absl::Status CheckCgroupName(const std::string& name) {
+  for (absl::string_view part : absl::StrSplit(name, '/')) {
+    if (part.empty() || part == "." || part == "..") {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "cgroup name \"", name,
+          "\" is not a relative path without \".\" and \"..\" parts"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+std::unique_ptr<CgroupTree> MakeKernelCgroupTree(std::string root) {
+  return std::make_unique<KernelCgroupTree>(std::move(root));
+}
+
+}  // namespace ktstr::internal

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The ktstr authors
+
+#ifndef KTSTR_KTSTR_INTERNAL_CGROUP_TREE_H_
+#define KTSTR_KTSTR_INTERNAL_CGROUP_TREE_H_
+
+#include <sys/types.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace ktstr {
+
+// The cgroups a test owns: one directory and what is below it. Names are
+// relative to it and may be nested ("a/b").
+//
+// Threads: one thread.
+class CgroupTree {
+ public:
+  virtual ~CgroupTree() = default;
+
+  // Creates the root and enables the cpuset controller down to it.
+  virtual absl::Status SetUp() = 0;
+
+  // Creates the directory and its missing parents, with cpuset enabled on the
+  // way. Existing is OK. Returns the names it created, outermost first.
+  virtual absl::StatusOr<std::vector<std::string>> Create(
+      const std::string& name) = 0;
+
+  // Moves remaining tasks out and removes the directory. Absent is OK.
+  virtual absl::Status Remove(const std::string& name) = 0;
+
+  virtual absl::Status SetCpuset(const std::string& name,
+                                 const std::vector<int>& cpus) = 0;
+  virtual absl::Status ClearCpuset(const std::string& name) = 0;
+  // What was last set; empty when nothing is.
+  virtual absl::StatusOr<std::vector<int>> ReadCpuset(
+      const std::string& name) = 0;
+
+  // A task that is gone is skipped. The empty name is the hierarchy's root,
+  // outside of what the test owns.
+  virtual absl::Status MoveTasks(const std::string& name,
+                                 const std::vector<pid_t>& pids) = 0;
+
+  // Disables every controller for the children of `name`, so that it may hold
+  // tasks itself.
+  virtual absl::Status ClearSubtreeControl(const std::string& name) = 0;
+
+  // Removes everything below the root, and the root. Best effort.
+  virtual void RemoveAll() = 0;
+};
+
+namespace internal {
+
+// The kernel's, below `root`, by default /sys/fs/cgroup/ktstr (cgroup v2).
+//
+// Blocks: each write for at most 2 s: it runs in a child process, because a
+//         write into a cgroup file can hang in the kernel while the scheduler
+//         under test misbehaves.
+// Errors: InvalidArgument for a name that is absolute, empty or has ".." parts;
+//         DeadlineExceeded for a write that hung; else the mapping of errno
+//         with the file in the message.
+std::unique_ptr<CgroupTree> MakeKernelCgroupTree(
+    std::string root = "/sys/fs/cgroup/ktstr");
+
+// InvalidArgument unless `name` is a relative path of proper parts.
+absl::Status CheckCgroupName(const std::string& name);
+
+}  // namespace internal
+}  // namespace ktstr
+
+#endif  // KTSTR_KTSTR_INTERNAL_CGROUP_TREE_H_

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The ktstr authors
+
+#ifndef KTSTR_KTSTR_INTERNAL_EVALUATE_H_
+#define KTSTR_KTSTR_INTERNAL_EVALUATE_H_
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "ktstr/checks.h"
+#include "ktstr/verdict.h"
+#include "ktstr/worker_report.h"
+
+namespace ktstr::internal {
+
+// Which thresholds a scenario's groups could be judged by, over all groups.
+struct Evaluated {
+  bool isolation = false;
+  bool gap = false;
+  bool spread = false;
+  bool throughput_cv = false;
+  bool work_rate = false;
+  bool p99_wake_latency = false;
+  bool wake_latency_cv = false;
+  bool iteration_rate = false;
+  bool migration_ratio = false;
+
+  void Merge(const Evaluated& other);
+};
+
+// One work group, collected.
+struct GroupEvidence {
+  std::string cgroup;  // empty for host workers
+  std::vector<WorkerReport> reports;
+  // Placement epoch -> CPUs the group was allowed; unset: unconstrained. An
+  // epoch that is missing is not judged.
+  std::map<uint32_t, std::optional<std::vector<int>>> placements;
+};
+
+// Judges one group. Pure: formulas in docs/checks.md.
+Verdict EvaluateGroup(const GroupEvidence& group, const Checks& checks,
+                      const JudgingProfile& profile, Evaluated& evaluated);
+
+// A finding for each threshold that is set and that no group of the scenario
+// could be judged by. Empty when `checks` tolerates it.
+std::vector<Finding> NotEvaluated(const Checks& checks,
+                                  const Evaluated& evaluated);
+
+// Off-CPU time the judging clock counts: all of it, or less what the host took.
+uint64_t JudgedOffCpuNs(const WorkerReport& report,
+                        const JudgingProfile& profile);
+
+}  // namespace ktstr::internal
+
+#endif  // KTSTR_KTSTR_INTERNAL_EVALUATE_H_

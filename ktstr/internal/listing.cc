@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The ktstr authors
+
+#include "ktstr/internal/listing.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "ktstr/internal/registry.h"
+#include "model/topology.h"
+#include "proto/suite.pb.h"
+
+namespace ktstr::internal {
+namespace {
+
+constexpr int kFormatVersion = 1;
+
+#if defined(__x86_64__)
+constexpr char kArch[] = "x86_64";
+#elif defined(__aarch64__)
+constexpr char kArch[] = "aarch64";
+#endif
+
+template <typename List>
+void Copy(const List& from,
+          google::protobuf::RepeatedPtrField<std::string>* to) {
+  for (std::string_view item : from) to->Add(std::string(item));
+}
+
+void Describe(const DeclaredConstraints& from, v1::TopologyConstraints* to) {
+  to->set_min_numa_nodes(from.min_numa_nodes.value_or(1));
+  to->set_max_numa_nodes(from.max_numa_nodes.value_or(1));
+  to->set_min_llcs(from.min_llcs.value_or(1));
+  to->set_max_llcs(from.max_llcs.value_or(12));
+  to->set_min_cpus(from.min_cpus.value_or(1));
+  to->set_max_cpus(from.max_cpus.value_or(192));
+  to->set_requires_smt(from.requires_smt);
+}
+
+void Describe(const SchedulerDef& from, v1::SchedulerDescription* to) {
+  to->set_name(std::string(from.name()));
+  to->set_binary(std::string(from.binary()));
+  Copy(from.args(), to->mutable_args());
+  for (const SchedulerFlag& flag : from.flags()) {
+    v1::SchedulerFlag* described = to->add_flags();
+    described->set_name(std::string(flag.name));
+    Copy(flag.args, described->mutable_args());
+    Copy(flag.requires_flags, described->mutable_requires_flags());
+  }
+}
+
+absl::Status Describe(const TestEntry& from, v1::TestDescription* to) {
+  const TestOptions& options = from.options;
+  to->set_name(std::string(from.name));
+  to->set_source_file(std::string(from.file));
+  to->set_source_line(from.line);
+  absl::StatusOr<Topology> topology = Topology::Create(
+      options.topology.numa_nodes.value_or(1),
+      options.topology.llcs.value_or(1), options.topology.cores.value_or(2),
+      options.topology.threads.value_or(1));
+  if (!topology.ok()) {
+    return Annotate(topology.status(), absl::StrCat("test ", to->name()));
+  }
+  to->set_topology(topology->ToString());
+  Describe(options.constraints, to->mutable_constraints());
+  to->set_memory_mib(options.memory_mib.value_or(2048));
+  int64_t ns = DurationOf(options).count();
+  to->mutable_duration()->set_seconds(ns / 1'000'000'000);
+  to->mutable_duration()->set_nanos(static_cast<int32_t>(ns % 1'000'000'000));
+  to->set_workers_per_cgroup(WorkersOf(options));
+  Copy(options.required_flags, to->mutable_required_flags());
+  Copy(options.excluded_flags, to->mutable_excluded_flags());
+  if (options.scheduler != nullptr) {
+    Describe(*options.scheduler, to->mutable_scheduler());
+  }
+  to->set_ignored_by_default(options.ignored_by_default);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::chrono::nanoseconds DurationOf(const TestOptions& options) {
+  return options.duration.value_or(std::chrono::seconds(2));
+}
+
+int WorkersOf(const TestOptions& options) {
+  return options.workers_per_cgroup.value_or(2);
+}
+
+absl::StatusOr<std::string> DescribeSuite(
+    const std::string& suite_name, absl::Span<const TestEntry* const> tests) {
+  ABSL_RETURN_IF_ERROR(CheckTests(tests));
+  std::vector<const TestEntry*> sorted(tests.begin(), tests.end());
+  std::sort(
+      sorted.begin(), sorted.end(),
+      [](const TestEntry* a, const TestEntry* b) { return a->name < b->name; });
+  v1::SuiteDescription suite;
+  suite.set_format_version(kFormatVersion);
+  suite.set_name(suite_name);
+  suite.set_arch(kArch);
+  for (const TestEntry* test : sorted) {
+    ABSL_RETURN_IF_ERROR(Describe(*test, suite.add_tests()));
+  }
+  return suite.SerializeAsString();
+}
+
+}  // namespace ktstr::internal

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The ktstr authors
+
+#include "ktstr/internal/registry.h"
+
+#include <set>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+
+// Ends of the section KTSTR_TEST fills, made by the linker; absent in a program
+// without tests.
+extern "C" {
+extern const ktstr::internal::TestEntry* const __start_ktstr_tests[]
+    __attribute__((weak, visibility("hidden")));
+extern const ktstr::internal::TestEntry* const __stop_ktstr_tests[]
+    __attribute__((weak, visibility("hidden")));
+}
+
+namespace ktstr::internal {
+namespace {
+
+// string_view of the standard library, for a StrCat that predates it.
+absl::string_view View(std::string_view text) {
+  return {text.data(), text.size()};
+}
+
+const char* RuleText(OptionsRule rule) {
+  switch (rule) {
+    case OptionsRule::kNone:
+      return "";
+    case OptionsRule::kTopologyPositive:
+      return "every topology axis must be > 0";
+    case OptionsRule::kLlcsPerNode:
+      return "llcs must be divisible by numa_nodes";
+    case OptionsRule::kMemoryPositive:
+      return "memory_mib must be > 0";
+    case OptionsRule::kDurationPositive:
+      return "duration must be > 0";
+    case OptionsRule::kWorkersPositive:
+      return "workers_per_cgroup must be > 0";
+    case OptionsRule::kConstraintMaxZero:
+      return "max_* constraints must be > 0";
+    case OptionsRule::kConstraintOrder:
+      return "min_* must not exceed max_*";
+  }
+  return "unknown rule";
+}
+
+absl::Status Invalid(const TestEntry& test, absl::string_view reason) {
+  return absl::InvalidArgumentError(
+      absl::StrCat(View(test.file), ":", test.line, ": test ", View(test.name),
+                   ": ", reason));
+}
+
+std::string FlagNames(const SchedulerDef* scheduler) {
+  std::string names;
+  if (scheduler == nullptr) return "none";
+  for (const SchedulerFlag& flag : scheduler->flags()) {
+    absl::StrAppend(&names, names.empty() ? "" : ", ", View(flag.name));
+  }
+  return names.empty() ? "none" : names;
+}
+
+absl::Status CheckFlags(const TestEntry& test) {
+  const TestOptions& options = test.options;
+  auto check_known = [&](std::string_view flag) -> absl::Status {
+    if (options.scheduler != nullptr && options.scheduler->FindFlag(flag)) {
+      return absl::OkStatus();
+    }
+    return Invalid(test, absl::StrCat("flag \"", View(flag),
+                                      "\" is not one of the scheduler's: ",
+                                      FlagNames(options.scheduler)));
+  };
+  for (std::string_view flag : options.required_flags) {
+    ABSL_RETURN_IF_ERROR(check_known(flag));
+    if (options.excluded_flags.Contains(flag)) {
+      return Invalid(test, absl::StrCat("flag \"", View(flag),
+                                        "\" is both required and excluded"));
+    }
+    // A requirement that is excluded would leave no profile to run.
+    for (std::string_view needed :
+         options.scheduler->FindFlag(flag)->requires_flags) {
+      if (options.excluded_flags.Contains(needed)) {
+        return Invalid(
+            test, absl::StrCat("required flag \"", View(flag), "\" needs \"",
+                               View(needed), "\", which is excluded"));
+      }
+    }
+  }
+  for (std::string_view flag : options.excluded_flags) {
+    ABSL_RETURN_IF_ERROR(check_known(flag));
+  }
+  return absl::OkStatus();
+}
+
+// Explicit minima against the defaults of the maxima, which the compiler's
+// check leaves open.
+absl::Status CheckConstraints(const TestEntry& test) {
+  const DeclaredConstraints& c = test.options.constraints;
+  if (c.min_numa_nodes.value_or(1) > c.max_numa_nodes.value_or(1)) {
+    return Invalid(test, "min_numa_nodes exceeds max_numa_nodes (default 1)");
+  }
+  if (c.min_llcs.value_or(1) > c.max_llcs.value_or(12)) {
+    return Invalid(test, "min_llcs exceeds max_llcs (default 12)");
+  }
+  if (c.min_cpus.value_or(1) > c.max_cpus.value_or(192)) {
+    return Invalid(test, "min_cpus exceeds max_cpus (default 192)");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Span<const TestEntry* const> LinkedTests() {
+  if (__start_ktstr_tests == nullptr) return {};
+  return {__start_ktstr_tests,
+          static_cast<size_t>(__stop_ktstr_tests - __start_ktstr_tests)};
+}
+
+const TestEntry* FindTest(absl::Span<const TestEntry* const> tests,
+                          std::string_view name) {
+  for (const TestEntry* test : tests) {
+    if (test->name == name) return test;
+  }
+  return nullptr;
+}
+
+absl::Status CheckTests(absl::Span<const TestEntry* const> tests) {
+  std::set<std::string_view> names;
+  for (const TestEntry* test : tests) {
+    if (!IsTestName(test->name)) {
+      return Invalid(*test, "a name is not empty and has no '/' and '\\'");
+    }
+    if (!names.insert(test->name).second) {
+      return Invalid(*test, "another test of the suite has the same name");
+    }
+    OptionsRule rule = FirstBrokenRule(test->options);
+    if (rule != OptionsRule::kNone) return Invalid(*test, RuleText(rule));
+    ABSL_RETURN_IF_ERROR(CheckConstraints(*test));
+    ABSL_RETURN_IF_ERROR(CheckFlags(*test));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace ktstr::internal

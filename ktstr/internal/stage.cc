@@ -1,0 +1,400 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The ktstr authors
+
+#include "ktstr/internal/stage.h"
+
+#include <stdio.h>
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "base/cpu_list.h"
+#include "base/status_macros.h"
+
+namespace ktstr::internal {
+namespace {
+
+std::vector<int> Intersect(const std::vector<int>& a,
+                           const std::vector<int>& b) {
+  std::vector<int> both;
+  std::set_intersection(a.begin(), a.end(), b.begin(), b.end(),
+                        std::back_inserter(both));
+  return both;
+}
+
+void Warn(const absl::Status& status) {
+  fprintf(stderr, "ktstr: warning: %s\n",
+          std::string(status.message()).c_str());
+}
+
+}  // namespace
+
+Stage::Stage(const Context& context, const Checks& checks)
+    : context_(context), checks_(checks), random_(context.seed()) {}
+
+int Stage::num_workers() const {
+  int workers = 0;
+  for (const Group& group : groups_) workers += group.workers->spec().workers;
+  return workers;
+}
+
+int64_t Stage::TotalIterations() const {
+  int64_t total = 0;
+  for (const Group& group : groups_) total += group.workers->TotalIterations();
+  return total;
+}
+
+const Stage::Tracked* Stage::Find(const std::string& name) const {
+  for (const Tracked& tracked : tracked_) {
+    if (tracked.name == name) return &tracked;
+  }
+  return nullptr;
+}
+
+absl::Status Stage::Require(const std::string& name) const {
+  if (Find(name) != nullptr) return absl::OkStatus();
+  if (past_.contains(name)) {
+    return absl::NotFoundError(absl::StrCat(
+        "cgroup \"", name,
+        "\" belonged to an earlier step and was removed with it; put it into "
+        "the Backdrop to keep it"));
+  }
+  return absl::NotFoundError(absl::StrCat("there is no cgroup \"", name, "\""));
+}
+
+absl::Status Stage::RequireOwned(const std::string& name, Owner owner) const {
+  const Tracked* tracked = Find(name);
+  if (tracked != nullptr && tracked->owner == Owner::kBackdrop &&
+      owner == Owner::kStep) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "cgroup \"", name, "\" belongs to the Backdrop; a step cannot end it"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Stage::Apply(const Op& op, Owner owner) {
+  auto apply = [&]() -> absl::Status {
+    switch (op.kind) {
+      case Op::Kind::kAddCgroup:
+        return AddCgroup(op.cgroup, owner);
+      case Op::Kind::kRemoveCgroup:
+        return RemoveCgroup(op.cgroup, owner);
+      case Op::Kind::kSetCpuset:
+        return SetCpuset(op.cgroup, *op.cpus);
+      case Op::Kind::kClearCpuset:
+        return ClearCpuset(op.cgroup);
+      case Op::Kind::kSwapCpusets:
+        return SwapCpusets(op.cgroup, op.other);
+      case Op::Kind::kSpawn:
+        ABSL_RETURN_IF_ERROR(Require(op.cgroup));
+        return Spawn(op.cgroup, op.work, owner);
+      case Op::Kind::kStopCgroup:
+        ABSL_RETURN_IF_ERROR(Require(op.cgroup));
+        ABSL_RETURN_IF_ERROR(RequireOwned(op.cgroup, owner));
+        CollectWhere([&](const Group& g) { return g.cgroup == op.cgroup; });
+        return absl::OkStatus();
+      case Op::Kind::kSetAffinity:
+        return SetAffinity(op.cgroup, op.affinity);
+      case Op::Kind::kSpawnHost:
+        return Spawn("", op.work, owner);
+      case Op::Kind::kMoveAllTasks:
+        return MoveAllTasks(op.cgroup, op.other, owner);
+      case Op::Kind::kRunPayload:
+      case Op::Kind::kWaitPayload:
+      case Op::Kind::kKillPayload:
+        return absl::UnimplementedError("external payloads are not available");
+    }
+    return absl::InternalError("unknown op");
+  };
+  return Annotate(apply(), op.ToString());
+}
+
+absl::Status Stage::AddCgroup(const std::string& name, Owner owner) {
+  if (Find(name) != nullptr) {
+    return absl::AlreadyExistsError(
+        absl::StrCat("there is a cgroup \"", name, "\" already"));
+  }
+  ABSL_ASSIGN_OR_RETURN(std::vector<std::string> created,
+                        context_.cgroups().Create(name));
+  for (const std::string& part : created) {
+    if (part != name) tracked_.push_back({part, owner});
+  }
+  tracked_.push_back({name, owner});
+  return absl::OkStatus();
+}
+
+absl::Status Stage::RemoveCgroup(const std::string& name, Owner owner) {
+  if (Find(name) == nullptr) return absl::OkStatus();
+  ABSL_RETURN_IF_ERROR(RequireOwned(name, owner));
+  CollectWhere([&](const Group& group) { return group.cgroup == name; });
+  cpusets_.erase(name);
+  std::erase_if(tracked_, [&](const Tracked& t) { return t.name == name; });
+  if (absl::Status status = context_.cgroups().Remove(name); !status.ok()) {
+    Warn(status);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Stage::ChangePlacement(
+    const std::string& cgroup, const std::function<absl::Status()>& change) {
+  std::vector<Group*> affected;
+  for (Group& group : groups_) {
+    if (group.cgroup == cgroup ||
+        absl::StartsWith(group.cgroup, absl::StrCat(cgroup, "/"))) {
+      affected.push_back(&group);
+    }
+  }
+  for (Group* group : affected) group->workers->BeginPlacementChange();
+  absl::Status status = change();
+  for (Group* group : affected) {
+    if (status.ok()) {
+      // One further than now: what the workers will see after the End.
+      group->placements[group->workers->epoch() + 1] = Effective(group->cgroup);
+    }
+    group->workers->EndPlacementChange();
+  }
+  return status;
+}
+
+absl::Status Stage::WriteCpuset(const std::string& name,
+                                const std::vector<int>& cpus) {
+  return ChangePlacement(name, [&] {
+    absl::Status status = context_.cgroups().SetCpuset(name, cpus);
+    if (status.ok()) cpusets_[name] = cpus;
+    return status;
+  });
+}
+
+absl::Status Stage::SetCpuset(const std::string& name, const CpuSet& cpus) {
+  ABSL_RETURN_IF_ERROR(Require(name));
+  ABSL_ASSIGN_OR_RETURN(std::vector<int> resolved,
+                        cpus.Resolve(context_.topology()));
+  return WriteCpuset(name, resolved);
+}
+
+absl::Status Stage::ClearCpuset(const std::string& name) {
+  ABSL_RETURN_IF_ERROR(Require(name));
+  return ChangePlacement(name, [&] {
+    absl::Status status = context_.cgroups().ClearCpuset(name);
+    if (status.ok()) cpusets_.erase(name);
+    return status;
+  });
+}
+
+absl::Status Stage::SwapCpusets(const std::string& a, const std::string& b) {
+  ABSL_RETURN_IF_ERROR(Require(a));
+  ABSL_RETURN_IF_ERROR(Require(b));
+  ABSL_ASSIGN_OR_RETURN(std::vector<int> of_a,
+                        context_.cgroups().ReadCpuset(a));
+  ABSL_ASSIGN_OR_RETURN(std::vector<int> of_b,
+                        context_.cgroups().ReadCpuset(b));
+  if (!of_a.empty()) ABSL_RETURN_IF_ERROR(WriteCpuset(b, of_a));
+  if (!of_b.empty()) ABSL_RETURN_IF_ERROR(WriteCpuset(a, of_b));
+  return absl::OkStatus();
+}
+
+std::optional<std::vector<int>> Stage::Effective(
+    const std::string& cgroup) const {
+  std::optional<std::vector<int>> allowed;
+  for (size_t end = cgroup.find('/');; end = cgroup.find('/', end + 1)) {
+    auto own = cpusets_.find(cgroup.substr(0, end));
+    if (own != cpusets_.end()) {
+      std::vector<int> both =
+          allowed ? Intersect(*allowed, own->second) : own->second;
+      // The kernel falls back to the parent's CPUs when none is common.
+      if (!both.empty()) allowed = std::move(both);
+    }
+    if (end == std::string::npos) return allowed;
+  }
+}
+
+std::vector<int> Stage::RandomHalf(std::vector<int> pool) {
+  size_t keep = std::max<size_t>(1, pool.size() / 2);
+  for (size_t i = 0; i < keep && i < pool.size(); ++i) {
+    std::swap(pool[i], pool[i + random_.Below(pool.size() - i)]);
+  }
+  pool.resize(std::min(keep, pool.size()));
+  std::sort(pool.begin(), pool.end());
+  return pool;
+}
+
+std::vector<int> Stage::LargestLlcShare(const std::vector<int>& pool) const {
+  std::vector<int> best;
+  for (const Llc& llc : context_.topology().llcs()) {
+    std::vector<int> share = Intersect(llc.cpus, pool);
+    if (share.size() > best.size()) best = std::move(share);
+  }
+  return best;
+}
+
+absl::StatusOr<std::vector<std::vector<int>>> Stage::ResolveAffinity(
+    const Affinity& affinity, const std::string& cgroup, int workers) {
+  const std::vector<int>& all = context_.topology().all_cpus();
+  std::vector<int> pool = Effective(cgroup).value_or(all);
+  std::vector<int> same;
+  switch (affinity.kind) {
+    case Affinity::Kind::kInherit:
+      return std::vector<std::vector<int>>();
+    case Affinity::Kind::kRandomSubset: {
+      std::vector<std::vector<int>> masks;
+      for (int i = 0; i < workers; ++i) masks.push_back(RandomHalf(pool));
+      return masks;
+    }
+    case Affinity::Kind::kLlcAligned:
+      same = LargestLlcShare(pool);
+      break;
+    case Affinity::Kind::kCrossCgroup:
+      same = all;
+      break;
+    case Affinity::Kind::kSingleCpu:
+      same = {pool.front()};
+      break;
+    case Affinity::Kind::kExact:
+      same = affinity.cpus;
+      std::sort(same.begin(), same.end());
+      same = Intersect(same, pool);
+      if (same.empty()) {
+        return absl::InvalidArgumentError(absl::StrCat(
+            "affinity ", FormatCpuList(affinity.cpus), " of cgroup \"", cgroup,
+            "\" has no CPU of ", FormatCpuList(pool)));
+      }
+      break;
+  }
+  return std::vector<std::vector<int>>(std::max(workers, 0), same);
+}
+
+absl::Status Stage::Spawn(const std::string& cgroup, const Work& work,
+                          Owner owner) {
+  const int workers =
+      work.worker_count().value_or(context_.workers_per_cgroup());
+  WorkerGroupSpec spec{
+      .type = work.work_type(),
+      .policy = work.sched_policy(),
+      .workers = workers,
+      .seed = SeededStream(context_.seed()).Fork(++groups_spawned_),
+      .is_steal_aware = context_.profile().subtracts_stolen_time};
+  ABSL_ASSIGN_OR_RETURN(spec.affinities,
+                        ResolveAffinity(work.cpu_affinity(), cgroup, workers));
+  ABSL_ASSIGN_OR_RETURN(std::unique_ptr<WorkerGroup> group,
+                        WorkerGroup::Spawn(std::move(spec)));
+  // Host workers too: the test itself may sit in a cgroup of its own.
+  ABSL_RETURN_IF_ERROR(context_.cgroups().MoveTasks(cgroup, group->pids()));
+  groups_.push_back({.cgroup = cgroup,
+                     .owner = owner,
+                     .workers = std::move(group),
+                     .placements = {{0, Effective(cgroup)}}});
+  return groups_.back().workers->Start();
+}
+
+absl::Status Stage::Make(const Cgroup& definition, Owner owner) {
+  auto make = [&]() -> absl::Status {
+    ABSL_RETURN_IF_ERROR(AddCgroup(definition.name(), owner));
+    if (definition.cpuset()) {
+      ABSL_RETURN_IF_ERROR(SetCpuset(definition.name(), *definition.cpuset()));
+    }
+    if (definition.works().empty()) {
+      return Spawn(definition.name(), Work{}, owner);
+    }
+    for (const Work& work : definition.works()) {
+      ABSL_RETURN_IF_ERROR(Spawn(definition.name(), work, owner));
+    }
+    return absl::OkStatus();
+  };
+  return Annotate(make(), absl::StrCat("cgroup ", definition.name()));
+}
+
+absl::Status Stage::SetAffinity(const std::string& cgroup,
+                                const Affinity& affinity) {
+  ABSL_RETURN_IF_ERROR(Require(cgroup));
+  for (Group& group : groups_) {
+    if (group.cgroup != cgroup) continue;
+    const int workers = group.workers->spec().workers;
+    ABSL_ASSIGN_OR_RETURN(std::vector<std::vector<int>> masks,
+                          ResolveAffinity(affinity, cgroup, workers));
+    for (size_t i = 0; i < masks.size(); ++i) {
+      ABSL_RETURN_IF_ERROR(
+          group.workers->SetAffinity(static_cast<int>(i), masks[i]));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Stage::MoveAllTasks(const std::string& from, const std::string& to,
+                                 Owner owner) {
+  ABSL_RETURN_IF_ERROR(Require(from));
+  ABSL_RETURN_IF_ERROR(Require(to));
+  const Owner target = Find(to)->owner;
+  if (owner == Owner::kStep && Find(from)->owner == Owner::kBackdrop &&
+      target == Owner::kStep) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "workers of the Backdrop cgroup \"", from, "\" cannot move into \"", to,
+        "\", which ends with this step"));
+  }
+  if (absl::Status status = context_.cgroups().ClearSubtreeControl(to);
+      !status.ok()) {
+    Warn(status);
+  }
+  for (Group& group : groups_) {
+    if (group.cgroup != from) continue;
+    group.workers->BeginPlacementChange();
+    absl::Status status =
+        context_.cgroups().MoveTasks(to, group.workers->pids());
+    if (status.ok()) {
+      group.cgroup = to;
+      if (target == Owner::kBackdrop) group.owner = target;
+      group.placements[group.workers->epoch() + 1] = Effective(to);
+    }
+    group.workers->EndPlacementChange();
+    ABSL_RETURN_IF_ERROR(status);
+  }
+  return absl::OkStatus();
+}
+
+void Stage::CollectWhere(const std::function<bool(const Group&)>& selected) {
+  for (Group& group : groups_) {
+    if (selected(group)) group.workers->RequestStop();
+  }
+  for (Group& group : groups_) {
+    if (!selected(group)) continue;
+    GroupEvidence evidence{.cgroup = group.cgroup,
+                           .reports = group.workers->StopAndCollect(),
+                           .placements = std::move(group.placements)};
+    verdict_.Merge(
+        EvaluateGroup(evidence, checks_, context_.profile(), evaluated_));
+  }
+  std::erase_if(groups_, selected);
+}
+
+void Stage::RemoveDirs(Owner owner) {
+  std::vector<std::string> names;
+  for (const Tracked& tracked : tracked_) {
+    if (tracked.owner == owner) names.push_back(tracked.name);
+  }
+  // Latest first, and deeper ones before what they are in.
+  std::reverse(names.begin(), names.end());
+  auto depth = [](const std::string& name) {
+    return std::count(name.begin(), name.end(), '/');
+  };
+  std::stable_sort(names.begin(), names.end(),
+                   [&](const std::string& a, const std::string& b) {
+                     return depth(a) > depth(b);
+                   });
+  for (const std::string& name : names) {
+    if (absl::Status status = context_.cgroups().Remove(name); !status.ok()) {
+      Warn(status);
+    }
+    cpusets_.erase(name);
+    past_.insert(name);
+  }
+  std::erase_if(tracked_, [&](const Tracked& t) { return t.owner == owner; });
+}
+
+void Stage::Collect(Owner owner) {
+  CollectWhere([&](const Group& group) { return group.owner == owner; });
+  RemoveDirs(owner);
+}
+
+}  // namespace ktstr::internal

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The ktstr authors
+
+#ifndef KTSTR_KTSTR_INTERNAL_STAGE_H_
+#define KTSTR_KTSTR_INTERNAL_STAGE_H_
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "ktstr/context.h"
+#include "ktstr/internal/evaluate.h"
+#include "ktstr/internal/seed.h"
+#include "ktstr/internal/worker_group.h"
+#include "ktstr/op.h"
+#include "ktstr/scenario.h"
+#include "ktstr/verdict.h"
+
+namespace ktstr::internal {
+
+// The cgroups and workers of a running scenario, and who owns them. Applies ops
+// one at a time; knows nothing of steps in time.
+//
+// Lifetime: the context outlives it. The destructor kills workers that were not
+//           collected.
+class Stage {
+ public:
+  enum class Owner { kBackdrop, kStep };
+
+  Stage(const Context& context, const Checks& checks);
+
+  // What ops of kind AddCgroup, Spawn, SpawnHost and definitions create belongs
+  // to `owner`.
+  //
+  // Errors:
+  //   AlreadyExists       the cgroup's name is in use.
+  //   NotFound            there is no such cgroup; says when an earlier step
+  //                       owned it.
+  //   FailedPrecondition  a step touches what the Backdrop owns.
+  //   InvalidArgument     a cpuset, affinity or worker count that does not fit.
+  //   Unimplemented       payload ops.
+  //   others              from the kernel.
+  absl::Status Apply(const Op& op, Owner owner);
+  absl::Status Make(const Cgroup& definition, Owner owner);
+
+  // Stops, judges and removes everything of `owner`.
+  void Collect(Owner owner);
+
+  // The verdict so far: groups collected, and findings added.
+  Verdict& verdict() { return verdict_; }
+  const Evaluated& evaluated() const { return evaluated_; }
+
+  int num_cgroups() const { return static_cast<int>(tracked_.size()); }
+  int num_workers() const;
+  int64_t TotalIterations() const;
+
+ private:
+  struct Tracked {
+    std::string name;
+    Owner owner;
+  };
+  struct Group {
+    std::string cgroup;
+    Owner owner;
+    std::unique_ptr<WorkerGroup> workers;
+    std::map<uint32_t, std::optional<std::vector<int>>> placements;
+  };
+
+  const Tracked* Find(const std::string& name) const;
+  absl::Status Require(const std::string& name) const;
+  absl::Status RequireOwned(const std::string& name, Owner owner) const;
+  absl::Status AddCgroup(const std::string& name, Owner owner);
+  absl::Status RemoveCgroup(const std::string& name, Owner owner);
+  absl::Status SetCpuset(const std::string& name, const CpuSet& cpus);
+  absl::Status WriteCpuset(const std::string& name,
+                           const std::vector<int>& cpus);
+  absl::Status ClearCpuset(const std::string& name);
+  absl::Status SwapCpusets(const std::string& a, const std::string& b);
+  absl::Status Spawn(const std::string& cgroup, const Work& work, Owner owner);
+  absl::Status SetAffinity(const std::string& cgroup, const Affinity& affinity);
+  absl::Status MoveAllTasks(const std::string& from, const std::string& to,
+                            Owner owner);
+
+  // CPUs the kernel will allow in `cgroup`; unset without any cpuset.
+  std::optional<std::vector<int>> Effective(const std::string& cgroup) const;
+  absl::StatusOr<std::vector<std::vector<int>>> ResolveAffinity(
+      const Affinity& affinity, const std::string& cgroup, int workers);
+  std::vector<int> RandomHalf(std::vector<int> pool);
+  std::vector<int> LargestLlcShare(const std::vector<int>& pool) const;
+
+  // Runs `change` with the placement of the groups in and below `cgroup` open,
+  // then records what they are allowed.
+  absl::Status ChangePlacement(const std::string& cgroup,
+                               const std::function<absl::Status()>& change);
+  void CollectWhere(const std::function<bool(const Group&)>& selected);
+  void RemoveDirs(Owner owner);
+
+  const Context& context_;
+  const Checks checks_;
+  SeededStream random_;
+  uint64_t groups_spawned_ = 0;
+  std::vector<Tracked> tracked_;  // creation order
+  std::set<std::string> past_;    // names earlier steps owned
+  std::map<std::string, std::vector<int>> cpusets_;
+  std::vector<Group> groups_;
+  Verdict verdict_;
+  Evaluated evaluated_;
+};
+
+}  // namespace ktstr::internal
+
+#endif  // KTSTR_KTSTR_INTERNAL_STAGE_H_

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The ktstr authors
+
+#ifndef KTSTR_KTSTR_INTERNAL_TELEMETRY_H_
+#define KTSTR_KTSTR_INTERNAL_TELEMETRY_H_
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "ktstr/internal/seed.h"
+#include "ktstr/worker_report.h"
+
+namespace ktstr::internal {
+
+// Deltas of /proc/self/schedstat.
+struct Schedstat {
+  uint64_t cpu_ns = 0;
+  uint64_t run_delay_ns = 0;
+  uint64_t run_count = 0;
+};
+
+// What a worker can ask about time and place. A fake moves when told.
+class WorkerProbe {
+ public:
+  virtual ~WorkerProbe() = default;
+  virtual uint64_t NowNs() = 0;      // monotonic
+  virtual uint64_t CpuTimeNs() = 0;  // this thread's CPU clock
+  virtual int Cpu() = 0;             // where this thread runs, at this moment
+  virtual std::optional<Schedstat> ReadSchedstat() = 0;
+  // Nanoseconds the host took from each CPU since boot; index is the CPU.
+  // Empty when unknown.
+  virtual std::vector<uint64_t> ReadStealNs() = 0;
+};
+
+// The kernel's answers. Lives forever; one per process is enough.
+WorkerProbe& RealWorkerProbe();
+
+// The "cpuN" lines of /proc/stat: the eighth number, in units of 10 ms.
+std::vector<uint64_t> ParseStealNs(const char* text, size_t size);
+
+// A worker's account of itself, kept from loop entry to stop.
+//
+// A checkpoint follows every outer iteration, whatever the work type: gaps are
+// time between two checkpoints less the blocking the worker asked for, so that
+// types which sleep or wait are judged like the others.
+//
+// Threads: the worker's only thread.
+class Telemetry {
+ public:
+  struct Options {
+    WorkerProbe* probe = nullptr;
+    // In memory shared with the parent; both may be null.
+    std::atomic<uint64_t>* live_iterations = nullptr;
+    // Even: a placement is in force; odd: it is being changed.
+    const std::atomic<uint32_t>* placement_epoch = nullptr;
+    uint64_t seed = 0;
+    // Read the CPUs' steal time (about ten times a second) and take it out of
+    // the gaps.
+    bool is_steal_aware = false;
+  };
+
+  explicit Telemetry(const Options& options);
+
+  // Loop entry: starts the clocks.
+  void Begin();
+
+  // Ends one outer iteration that did `units` units of work.
+  void EndIteration(uint64_t units);
+
+  // `ns` of the current iteration were blocking the worker wanted.
+  void Blocked(uint64_t ns);
+
+  // One sleep or wait took `ns` until this worker ran again.
+  void Woke(uint64_t ns);
+
+  uint64_t NowNs() { return options_.probe->NowNs(); }
+
+  // Stop: the finished report, `completed`.
+  WorkerReport Finish();
+
+ private:
+  void NotePlace(uint64_t now);
+  void NoteGap(uint64_t now);
+  uint64_t StolenSinceRefresh(int cpu, const std::vector<uint64_t>& steal);
+  void RefreshSteal(uint64_t now);
+
+  const Options options_;
+  SeededStream random_;
+  WorkerReport report_;
+  uint64_t begin_ns_ = 0;
+  uint64_t begin_cpu_ns_ = 0;
+  uint64_t last_checkpoint_ns_ = 0;
+  uint64_t blocked_since_checkpoint_ns_ = 0;
+  int cpu_ = -1;
+  std::optional<Schedstat> begin_schedstat_;
+  std::optional<Residence> last_residence_;
+  std::vector<uint64_t> steal_;
+  uint64_t steal_read_ns_ = 0;
+};
+
+}  // namespace ktstr::internal
+
+#endif  // KTSTR_KTSTR_INTERNAL_TELEMETRY_H_

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The ktstr authors
+
+#ifndef KTSTR_KTSTR_INTERNAL_WORKER_GROUP_H_
+#define KTSTR_KTSTR_INTERNAL_WORKER_GROUP_H_
+
+#include <sys/types.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "base/unique_fd.h"
+#include "ktstr/work.h"
+#include "ktstr/worker_report.h"
+
+namespace ktstr::internal {
+
+// What to start.
+struct WorkerGroupSpec {
+  WorkType type;
+  SchedPolicy policy;
+  int workers = 0;
+  // One list a worker, or none at all; an empty list is no affinity call.
+  std::vector<std::vector<int>> affinities;
+  uint64_t seed = 0;
+  bool is_steal_aware = false;
+};
+
+// The worker processes of one work group.
+//
+// Shape:    spawned -> (moved into a cgroup by pid) -> Start -> StopAndCollect.
+//           Each worker is a process group of its own, dies with the thread
+//           that spawned it, and is addressed by pidfd.
+// Threads:  one thread, always the same: the kernel ties the workers' lives to
+//           the thread that forked them. Other threads of the process may hold
+//           locks at the fork; the child touches none of the parent's.
+// Lifetime: the destructor kills and reaps what was not collected; it blocks
+//           until the kernel has ended the processes.
+class WorkerGroup {
+ public:
+  // How long StopAndCollect waits for reports, all workers together.
+  static constexpr absl::Duration kCollectTimeout = absl::Seconds(5);
+
+  // Forks the workers; they wait for Start().
+  //
+  // Errors:
+  //   InvalidArgument    no workers, more than kMaxWorkers, or a count that is
+  //                      no multiple of the type's group size.
+  //   others             the mapping of errno of pipe, mmap, fork, pidfd_open;
+  //                      nothing is left behind.
+  static absl::StatusOr<std::unique_ptr<WorkerGroup>> Spawn(
+      WorkerGroupSpec spec);
+  static constexpr int kMaxWorkers = 4096;
+
+  WorkerGroup(const WorkerGroup&) = delete;
+  WorkerGroup& operator=(const WorkerGroup&) = delete;
+  ~WorkerGroup();
+
+  // Lets the workers begin. A second call does nothing.
+  absl::Status Start();
+
+  // In spawn order.
+  const std::vector<pid_t>& pids() const { return pids_; }
+  const WorkerGroupSpec& spec() const { return spec_; }
+
+  // Sum of the workers' live counters; grows only.
+  uint64_t TotalIterations() const;
+
+  // FailedPrecondition for a worker that is gone, else the mapping of errno.
+  absl::Status SetAffinity(int worker, const std::vector<int>& cpus);
+
+  // Brackets a change of where the workers may run. What a worker sees in
+  // between counts for no placement; epoch() after the second call is the one
+  // the new placement will be judged under.
+  void BeginPlacementChange();
+  void EndPlacementChange();
+  uint32_t epoch() const;
+
+  // Tells the workers to stop without waiting, so that several groups end at
+  // the same time. A second call does nothing.
+  void RequestStop();
+
+  // Stops the workers and returns one report each, in spawn order: their own,
+  // or one made up from how they ended. Always ends every process; takes at
+  // most `timeout` plus the time of the kernel to kill.
+  std::vector<WorkerReport> StopAndCollect(
+      absl::Duration timeout = kCollectTimeout);
+
+ private:
+  struct Shared;
+  struct Worker {
+    UniqueFd pidfd;
+    UniqueFd report;
+    std::string bytes;
+    bool is_reaped = false;
+    WorkerExit exit;
+  };
+
+  explicit WorkerGroup(WorkerGroupSpec spec) : spec_(std::move(spec)) {}
+
+  absl::Status MapShared();
+  absl::Status Fork(int index, int start_fd);
+  std::atomic<uint32_t>* GroupWord(int index) const;
+  void ReadReports(absl::Duration timeout);
+  void KillAll();
+  void Reap(Worker& worker);
+  WorkerReport ReportOf(int index);
+
+  const WorkerGroupSpec spec_;
+  std::vector<pid_t> pids_;
+  std::vector<Worker> workers_;
+  UniqueFd start_;  // write end
+  bool is_started_ = false;
+  bool is_stopping_ = false;
+  Shared* shared_ = nullptr;
+  size_t shared_size_ = 0;
+};
+
+}  // namespace ktstr::internal
+
+#endif  // KTSTR_KTSTR_INTERNAL_WORKER_GROUP_H_

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The ktstr authors
+
+#include "ktstr/op.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace ktstr {
+
+Op Op::add_cgroup(std::string name) {
+  return {.kind = Kind::kAddCgroup, .cgroup = std::move(name)};
+}
+
+Op Op::remove_cgroup(std::string name) {
+  return {.kind = Kind::kRemoveCgroup, .cgroup = std::move(name)};
+}
+
+Op Op::set_cpuset(std::string cgroup, CpuSet cpus) {
+  return {.kind = Kind::kSetCpuset,
+          .cgroup = std::move(cgroup),
+          .cpus = std::move(cpus)};
+}
+
+Op Op::clear_cpuset(std::string cgroup) {
+  return {.kind = Kind::kClearCpuset, .cgroup = std::move(cgroup)};
+}
+
+Op Op::swap_cpusets(std::string a, std::string b) {
+  return {.kind = Kind::kSwapCpusets,
+          .cgroup = std::move(a),
+          .other = std::move(b)};
+}
+
+Op Op::spawn(std::string cgroup, Work work) {
+  return {.kind = Kind::kSpawn,
+          .cgroup = std::move(cgroup),
+          .work = std::move(work)};
+}
+
+Op Op::stop_cgroup(std::string cgroup) {
+  return {.kind = Kind::kStopCgroup, .cgroup = std::move(cgroup)};
+}
+
+Op Op::set_affinity(std::string cgroup, Affinity affinity) {
+  return {.kind = Kind::kSetAffinity,
+          .cgroup = std::move(cgroup),
+          .affinity = std::move(affinity)};
+}
+
+Op Op::spawn_host(Work work) {
+  return {.kind = Kind::kSpawnHost, .work = std::move(work)};
+}
+
+Op Op::move_all_tasks(std::string from, std::string to) {
+  return {.kind = Kind::kMoveAllTasks,
+          .cgroup = std::move(from),
+          .other = std::move(to)};
+}
+
+Op Op::run_payload(std::string payload, std::vector<std::string> args,
+                   std::string cgroup) {
+  return {.kind = Kind::kRunPayload,
+          .cgroup = std::move(cgroup),
+          .other = std::move(payload),
+          .args = std::move(args)};
+}
+
+Op Op::wait_payload(std::string payload, std::string cgroup) {
+  return {.kind = Kind::kWaitPayload,
+          .cgroup = std::move(cgroup),
+          .other = std::move(payload)};
+}
+
+Op Op::kill_payload(std::string payload, std::string cgroup) {
+  return {.kind = Kind::kKillPayload,
+          .cgroup = std::move(cgroup),
+          .other = std::move(payload)};
+}
+
+std::string Op::ToString() const {
+  switch (kind) {
+    case Kind::kAddCgroup:
+      return absl::StrCat("add_cgroup(", cgroup, ")");
+    case Kind::kRemoveCgroup:
+      return absl::StrCat("remove_cgroup(", cgroup, ")");
+    case Kind::kSetCpuset:
+      return absl::StrCat("set_cpuset(", cgroup, ", ", cpus->ToString(), ")");
+    case Kind::kClearCpuset:
+      return absl::StrCat("clear_cpuset(", cgroup, ")");
+    case Kind::kSwapCpusets:
+      return absl::StrCat("swap_cpusets(", cgroup, ", ", other, ")");
+    case Kind::kSpawn:
+      return absl::StrCat("spawn(", cgroup, ", ", work.work_type().name(), ")");
+    case Kind::kStopCgroup:
+      return absl::StrCat("stop_cgroup(", cgroup, ")");
+    case Kind::kSetAffinity:
+      return absl::StrCat("set_affinity(", cgroup, ")");
+    case Kind::kSpawnHost:
+      return absl::StrCat("spawn_host(", work.work_type().name(), ")");
+    case Kind::kMoveAllTasks:
+      return absl::StrCat("move_all_tasks(", cgroup, ", ", other, ")");
+    case Kind::kRunPayload:
+      return absl::StrCat("run_payload(", other, ")");
+    case Kind::kWaitPayload:
+      return absl::StrCat("wait_payload(", other, ")");
+    case Kind::kKillPayload:
+      return absl::StrCat("kill_payload(", other, ")");
+  }
+  return "unknown op";
+}
+
+}  // namespace ktstr
