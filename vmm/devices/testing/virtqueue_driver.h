@@ -77,8 +77,8 @@ class VirtqueueDriver {
   // Room for the largest queue.
   static constexpr uint64_t kAreaBytes = 16 * 1024;
 
-  GuestMemory* const memory_;
-  const Virtqueue::Layout layout_;
+  GuestMemory* memory_;
+  Virtqueue::Layout layout_;
   std::vector<uint16_t> free_;
   // The descriptors of the chain that starts at an index.
   std::vector<std::vector<uint16_t>> chains_;

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <optional>
 #include <utility>
@@ -31,7 +32,10 @@ constexpr absl::Duration kOutOfDescriptorsPause = absl::Milliseconds(100);
 std::optional<uint32_t> ParseRequest(absl::string_view line) {
   if (!absl::ConsumePrefix(&line, kVerb)) return std::nullopt;
   if (!absl::ConsumeSuffix(&line, "\n")) return std::nullopt;
-  if (line.empty() || !absl::ascii_isdigit(line.front())) return std::nullopt;
+  // SimpleAtoi takes signs and spaces as well.
+  if (!std::all_of(line.begin(), line.end(), absl::ascii_isdigit)) {
+    return std::nullopt;
+  }
   uint32_t port;
   if (!absl::SimpleAtoi(line, &port)) return std::nullopt;
   if (port == vsock::kAnyPort) return std::nullopt;
