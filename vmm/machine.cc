@@ -24,6 +24,7 @@
 #include "vmm/boot/elf.h"
 #include "vmm/boot/initrd.h"
 #include "vmm/devices/virtio/virtio_mmio_registers.h"
+#include "vmm/devices/virtio/vsock.h"
 
 namespace ktstr::vmm {
 namespace {
@@ -103,7 +104,16 @@ absl::Status Machine::CreateDevices() {
               [this] {
                 end_.Set(MachineEnd::kReset, "keyboard controller reset");
               }});
-  return platform_devices_->AttachTo(ports_);
+  ABSL_RETURN_IF_ERROR(platform_devices_->AttachTo(ports_));
+  if (spec_.vsock_path.empty()) return absl::OkStatus();
+  ABSL_ASSIGN_OR_RETURN(std::unique_ptr<Vsock> vsock,
+                        Vsock::Create(memory_.get(), loop_.get(),
+                                      {.path = spec_.vsock_path,
+                                       .guest_cid = spec_.vsock_cid,
+                                       .on_first_guest_stream = [this] {
+                                         report_->Emit("vsock-connect");
+                                       }}));
+  return AttachVirtio(std::move(vsock), /*index=*/0, kVsockIrq);
 }
 
 absl::Status Machine::AttachVirtio(std::unique_ptr<VirtioDevice> device,

@@ -30,7 +30,7 @@ struct ProbeResult {
 // million instructions a second) and leaves SYSCALL at privilege 3; Linux
 // cannot start there, and would only hang.
 //
-// Blocks: milliseconds; less than two seconds when guests hang.
+// Blocks: milliseconds; a few seconds when guests hang.
 ProbeResult ProbeKvm();
 
 // One JSON object: "usable", "api", "kernel_mode_mips", "syscall_cpl",
