@@ -28,17 +28,16 @@ KTSTR_TEST(cpuset_swap, .topology = {.cores = 4},
 KTSTR_TEST(cpuset_narrow_and_clear, .topology = {.cores = 4},
            .constraints = {.min_cpus = 3}, .duration = 2s,
            .checks = {.isolation = true}) {
-  return run(
-      ctx, Backdrop{}.cgroup(Cgroup{"cg_0"}).cgroup(Cgroup{"cg_1"}),
-      {Step{}.hold(Hold::frac(0.3)).label("free"),
-       Step{}
-           .op(Op::set_cpuset("cg_0", CpuSet::disjoint(0, 2)))
-           .hold(Hold::frac(0.4))
-           .label("narrow"),
-       Step{}
-           .op(Op::clear_cpuset("cg_0"))
-           .hold(Hold::frac(0.3))
-           .label("cleared")});
+  return run(ctx, Backdrop{}.cgroup(Cgroup{"cg_0"}).cgroup(Cgroup{"cg_1"}),
+             {Step{}.hold(Hold::frac(0.3)).label("free"),
+              Step{}
+                  .op(Op::set_cpuset("cg_0", CpuSet::disjoint(0, 2)))
+                  .hold(Hold::frac(0.4))
+                  .label("narrow"),
+              Step{}
+                  .op(Op::clear_cpuset("cg_0"))
+                  .hold(Hold::frac(0.3))
+                  .label("cleared")});
 }
 
 // Cgroups come and go beside a steady one, every 200 ms.
@@ -47,8 +46,8 @@ KTSTR_TEST(cgroup_churn, .topology = {.cores = 4}, .duration = 2s) {
              {Step{}
                   .op(Op::remove_cgroup("guest"))
                   .op(Op::add_cgroup("guest"))
-                  .op(Op::spawn("guest", Work{}.workers(2).type(
-                                             WorkType::yield_heavy())))
+                  .op(Op::spawn(
+                      "guest", Work{}.workers(2).type(WorkType::yield_heavy())))
                   .hold(Hold::loop(200ms))});
 }
 
