@@ -207,9 +207,9 @@ void AddResult(const v1::Variant& variant, json& out) {
   out["machine_end"] = TextOrNull(result.machine_end());
   out["machine_end_detail"] = TextOrNull(result.machine_end_detail());
   out["attempt_epoch"] = variant.epoch() > 0 ? json(variant.epoch()) : json();
-  out["missed_attempts"] = json::array();
+  out["missed"] = json::array();
   for (const std::string& reason : variant.missed()) {
-    out["missed_attempts"].push_back(reason);
+    out["missed"].push_back(reason);
   }
   // What the guest said it runs beats what the image says.
   out["kernel_version"] = TextOrNull(result.guest_kernel_release().empty()

@@ -65,7 +65,7 @@ TEST(VariantJsonTest, StoresTheEffectiveVariant) {
   EXPECT_EQ(out["seed"], "18446744073709551615");
   EXPECT_EQ(out["kernel_version"], "6.12.117");
   EXPECT_EQ(out["attempt_epoch"], 2);
-  EXPECT_EQ(out["missed_attempts"], json({"host lost"}));
+  EXPECT_EQ(out["missed"], json({"host lost"}));
 }
 
 TEST(VariantJsonTest, TellsTheOutcome) {

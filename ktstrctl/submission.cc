@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The ktstr authors
+
+#include "ktstrctl/submission.h"
+
+#include <errno.h>
+#include <sys/random.h>
+
+#include <set>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/time.h"
+#include "base/elf_libraries.h"
+#include "base/file.h"
+#include "base/status_macros.h"
+#include "base/subprocess.h"
+#include "gauntlet/filter.h"
+#include "gauntlet/preset.h"
+#include "kconfig/verify.h"
+#include "kernel/cache.h"
+#include "kernel/resolve.h"
+#include "ktstrctl/suite.h"
+#include "proto/fleet.pb.h"
+#include "results/result_directory.h"
+
+namespace ktstr::ktstrctl {
+namespace {
+
+constexpr int kMaxAttempts = 100;
+constexpr char kDefaultScheduler[] = "default";
+
+absl::Status CheckNumbers(const SubmitOptions& options) {
+  if (options.max_attempts < 0 || options.max_attempts > kMaxAttempts) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--max-attempts ", options.max_attempts,
+                     " is not between 1 and ", kMaxAttempts));
+  }
+  if (options.suites.empty()) {
+    return absl::InvalidArgumentError("no suite given");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckPlaces(const SubmitOptions& options) {
+  ABSL_RETURN_IF_ERROR(results::CheckWritable(options.output_dir));
+  if (options.junit_path.empty()) return absl::OkStatus();
+  return Annotate(
+      results::CheckWritable(std::string(Dirname(options.junit_path))),
+      "--junit");
+}
+
+// A name spelled out is a test or a mistake. What globs and variant names match
+// shows only in the expansion, which the coordinator checks.
+absl::Status CheckFilters(const SubmitOptions& options,
+                          const v1::SubmitRequest& request) {
+  std::vector<std::string> spelled_out;
+  for (const std::string& pattern : options.filters) {
+    if (pattern.find_first_of("/*?[") == std::string::npos) {
+      spelled_out.push_back(pattern);
+    }
+  }
+  gauntlet::Filter filter(spelled_out);
+  std::vector<std::string> names;
+  for (const v1::SubmittedSuite& suite : request.suites()) {
+    for (const v1::TestDescription& test : suite.description().tests()) {
+      filter.Wants(test.name(), test.name(), test.ignored_by_default());
+      names.push_back(test.name());
+    }
+  }
+  return filter.CheckEveryPatternMatched(names);
+}
+
+absl::Status AddLibraries(
+    const std::string& path, Artifacts& artifacts,
+    google::protobuf::RepeatedPtrField<v1::GuestFile>& files) {
+  absl::StatusOr<std::vector<ElfLibrary>> libraries = ElfLibrariesOf(path);
+  if (!libraries.ok()) {
+    return absl::InvalidArgumentError(libraries.status().message());
+  }
+  for (const ElfLibrary& library : *libraries) {
+    v1::GuestFile& file = *files.Add();
+    ABSL_ASSIGN_OR_RETURN(*file.mutable_content(),
+                          artifacts.Add(library.host_path));
+    file.set_guest_path(library.guest_path);
+    file.set_is_executable(true);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status AddSuites(const SubmitOptions& options, Submission& submission) {
+  std::set<std::string> seen;
+  for (const std::string& path : options.suites) {
+    ABSL_ASSIGN_OR_RETURN(v1::SuiteDescription description, ListSuite(path));
+    ABSL_ASSIGN_OR_RETURN(std::string real, RealPath(path, "suite"));
+    if (!seen.insert(real).second) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("suite ", path, " is given twice"));
+    }
+    v1::SubmittedSuite& suite = *submission.request->add_suites();
+    *suite.mutable_description() = std::move(description);
+    ABSL_ASSIGN_OR_RETURN(*suite.mutable_binary(),
+                          submission.artifacts.Add(real));
+    ABSL_RETURN_IF_ERROR(
+        AddLibraries(real, submission.artifacts, *suite.mutable_libraries()));
+  }
+  return absl::OkStatus();
+}
+
+// The program that `text` means: a path, or a name among those built with the
+// kernels.
+absl::StatusOr<std::string> FindProgram(
+    const std::string& text,
+    const std::vector<kernel::ResolvedKernel>& kernels) {
+  if (absl::StrContains(text, "/") || FileExists(text)) {
+    return RealPath(text, "scheduler");
+  }
+  std::set<std::string> known = {kDefaultScheduler};
+  for (const kernel::ResolvedKernel& kernel : kernels) {
+    absl::StatusOr<std::string> found = kernel::FindScheduler(kernel, text);
+    if (found.ok()) return found;
+    for (const std::string& path : kernel.schedulers) {
+      known.emplace(Basename(path));
+    }
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("scheduler \"", text, "\" is neither a file nor one of ",
+                   absl::StrJoin(known, ", "), " (built with the kernel)"));
+}
+
+absl::Status AddProgram(const std::string& path, const SubmitOptions& options,
+                        Submission& submission, v1::SchedulerSpec& scheduler) {
+  if (absl::Status elf = CheckElfExecutable(path); !elf.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("scheduler ", elf.message()));
+  }
+  scheduler.set_name(std::string(Basename(path)));
+  ABSL_ASSIGN_OR_RETURN(*scheduler.mutable_binary(),
+                        submission.artifacts.Add(path));
+  for (const std::string& arg : options.scheduler_args) {
+    scheduler.add_args(arg);
+  }
+  return AddLibraries(path, submission.artifacts,
+                      *scheduler.mutable_libraries());
+}
+
+absl::Status AddSchedulers(const SubmitOptions& options,
+                           const std::vector<kernel::ResolvedKernel>& kernels,
+                           Submission& submission) {
+  std::set<std::string> names;
+  for (const std::string& text : options.schedulers) {
+    v1::SchedulerSpec& scheduler = *submission.request->add_schedulers();
+    if (text == kDefaultScheduler) {
+      scheduler.set_name(kDefaultScheduler);
+    } else {
+      ABSL_ASSIGN_OR_RETURN(std::string path, FindProgram(text, kernels));
+      ABSL_RETURN_IF_ERROR(AddProgram(path, options, submission, scheduler));
+    }
+    if (!names.insert(scheduler.name()).second) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("two schedulers are called ", scheduler.name()));
+    }
+  }
+  bool has_program = names.size() > names.count(kDefaultScheduler);
+  if (!options.scheduler_args.empty() && !has_program) {
+    return absl::InvalidArgumentError(
+        "--scheduler-arg needs a --scheduler that is a program");
+  }
+  return absl::OkStatus();
+}
+
+// By its configuration; an image that carries none names the types of
+// sched_ext in its BTF or symbols when it has it.
+absl::StatusOr<bool> HasSchedExt(const kernel::ResolvedKernel& kernel) {
+  if (kernel.config) return kernel.config->IsBuiltIn("SCHED_CLASS_EXT");
+  ABSL_ASSIGN_OR_RETURN(std::string image, ReadFile(kernel.vmlinux_path));
+  return absl::StrContains(image, "sched_ext_ops");
+}
+
+absl::Status NoSchedExt(const kernel::ResolvedKernel& kernel,
+                        const std::string& scheduler) {
+  std::string what = "CONFIG_SCHED_CLASS_EXT is not set";
+  if (kernel.config) {
+    for (const kconfig::MissingOption& missing :
+         kconfig::MissingFor(kconfig::Requirement::kSchedExt, *kernel.config)) {
+      if (missing.option == "SCHED_CLASS_EXT") what = missing.ToString();
+    }
+  }
+  return absl::InvalidArgumentError(absl::StrCat("kernel ", kernel.origin,
+                                                 " cannot run scheduler ",
+                                                 scheduler, ": ", what));
+}
+
+absl::Status AddKernels(const std::vector<kernel::ResolvedKernel>& kernels,
+                        Submission& submission) {
+  std::string program;
+  for (const v1::SchedulerSpec& scheduler : submission.request->schedulers()) {
+    if (scheduler.has_binary()) program = scheduler.name();
+  }
+  for (const kernel::ResolvedKernel& resolved : kernels) {
+    v1::KernelSpec& kernel = *submission.request->add_kernels();
+    kernel.set_label(resolved.label);
+    kernel.set_version(resolved.version);
+    ABSL_ASSIGN_OR_RETURN(*kernel.mutable_image(),
+                          submission.artifacts.Add(resolved.vmlinux_path));
+    ABSL_ASSIGN_OR_RETURN(bool has_sched_ext, HasSchedExt(resolved));
+    kernel.set_has_sched_ext(has_sched_ext);
+    if (!program.empty() && !has_sched_ext) {
+      return NoSchedExt(resolved, program);
+    }
+  }
+  return absl::OkStatus();
+}
+
+std::string Git(std::vector<std::string> args) {
+  std::vector<std::string> argv = {"git"};
+  argv.insert(argv.end(), args.begin(), args.end());
+  absl::StatusOr<CommandOutput> output =
+      RunCommand({.argv = argv}, absl::Seconds(5), /*max_bytes=*/4u << 20);
+  return output.ok() && output->exit.ok() ? output->out : "";
+}
+
+}  // namespace
+
+Submission::Submission() : request(std::make_unique<v1::SubmitRequest>()) {}
+Submission::Submission(Submission&&) = default;
+Submission& Submission::operator=(Submission&&) = default;
+Submission::~Submission() = default;
+
+absl::StatusOr<Submission> PrepareSubmission(const SubmitOptions& options) {
+  ABSL_RETURN_IF_ERROR(CheckNumbers(options));
+  ABSL_RETURN_IF_ERROR(gauntlet::FindPresets(options.presets).status());
+  Submission submission;
+  v1::SubmitRequest& request = *submission.request;
+  ABSL_RETURN_IF_ERROR(AddSuites(options, submission));
+  ABSL_RETURN_IF_ERROR(CheckFilters(options, request));
+  ABSL_RETURN_IF_ERROR(CheckPlaces(options));
+  ABSL_ASSIGN_OR_RETURN(kernel::KernelCache cache, kernel::KernelCache::Open());
+  ABSL_ASSIGN_OR_RETURN(std::vector<kernel::ResolvedKernel> kernels,
+                        kernel::ResolveKernels(options.kernels, cache));
+  ABSL_RETURN_IF_ERROR(AddSchedulers(options, kernels, submission));
+  ABSL_RETURN_IF_ERROR(AddKernels(kernels, submission));
+  for (const std::string& preset : options.presets) request.add_presets(preset);
+  for (const std::string& filter : options.filters) request.add_filters(filter);
+  request.set_request_id(MakeRequestId());
+  request.set_seed(options.seed);
+  request.set_max_attempts(options.max_attempts);
+  request.set_project_commit(ProjectCommit());
+  return submission;
+}
+
+std::string MakeRequestId() {
+  std::string bytes(16, '\0');
+  // At most 256 bytes come whole or not at all, and early boot is long over.
+  while (getrandom(bytes.data(), bytes.size(), 0) < 0 && errno == EINTR) {
+  }
+  return absl::BytesToHexString(bytes);
+}
+
+std::string ProjectCommit() {
+  std::string head(
+      absl::StripAsciiWhitespace(Git({"rev-parse", "--short=7", "HEAD"})));
+  if (head.size() < 7 || head.size() > 40) return "";
+  bool is_dirty = !Git({"status", "--porcelain", "--untracked-files=no",
+                        "--ignore-submodules"})
+                       .empty();
+  return is_dirty ? absl::StrCat(head, "-dirty") : head;
+}
+
+}  // namespace ktstr::ktstrctl
