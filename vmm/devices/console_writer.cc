@@ -35,7 +35,7 @@ void ConsoleWriter::Append(char byte) {
   if (fd_ < 0) return;
   Request request;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(&mutex_);
     request = AppendLocked(byte);
   }
   if (request == Request::kNow) (void)loop_->Post([this] { Drain(); });
@@ -77,7 +77,7 @@ bool ConsoleWriter::Refill() {
   if (sent_ < outgoing_.size()) return true;
   outgoing_.clear();
   sent_ = 0;
-  std::lock_guard lock(mutex_);
+  MutexLock lock(&mutex_);
   MarkLossLocked();
   outgoing_.swap(pending_);
   requested_ = Request::kNone;

@@ -5,12 +5,12 @@
 #define KTSTR_VMM_DEVICES_CONSOLE_WRITER_H_
 
 #include <cstdint>
-#include <mutex>
 #include <string>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "base/mutex.h"
 #include "vmm/devices/event_loop.h"
 
 namespace ktstr::vmm {
@@ -69,7 +69,7 @@ class ConsoleWriter {
   bool is_gone_ = false;
   EventLoop::TimerId linger_timer_ = 0;
 
-  std::mutex mutex_;
+  Mutex mutex_;
   std::string pending_ ABSL_GUARDED_BY(mutex_);
   uint64_t lost_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   // What the loop was asked for since pending_ was last empty.

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <mutex>
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
@@ -153,7 +154,7 @@ void EventLoop::RunDueTimers() {
 absl::Status EventLoop::Enqueue(Posted posted) {
   bool must_wake = false;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(&mutex_);
     if (is_stopped_) {
       return absl::CancelledError("the event loop was stopped");
     }
@@ -175,7 +176,7 @@ absl::Status EventLoop::Post(Task task) {
 absl::Status EventLoop::RunOnLoop(Task task) {
   bool is_inline = false;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(&mutex_);
     if (is_stopped_) {
       return absl::CancelledError("the event loop was stopped");
     }
@@ -204,7 +205,7 @@ void EventLoop::RunPosted() {
   eventfd_read(wake_.get(), &count);
   std::vector<Posted> batch;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(&mutex_);
     batch.swap(posted_);
   }
   for (const Posted& posted : batch) {
@@ -227,14 +228,14 @@ void EventLoop::Dispatch(uint64_t key, uint32_t events) {
 }
 
 bool EventLoop::EnterOrStopped() {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(&mutex_);
   if (is_stopped_) return true;
   inside_ = std::this_thread::get_id();
   return false;
 }
 
 void EventLoop::Leave() {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(&mutex_);
   inside_ = std::thread::id();
 }
 
@@ -265,7 +266,7 @@ bool EventLoop::PollOnce(absl::Duration max_wait) {
 void EventLoop::Stop() {
   std::vector<Posted> dropped;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(&mutex_);
     is_stopped_ = true;
     dropped.swap(posted_);
   }

@@ -9,7 +9,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <thread>
 #include <unordered_map>
 #include <utility>
@@ -19,6 +18,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "base/mutex.h"
 #include "base/unique_fd.h"
 
 namespace ktstr::vmm {
@@ -130,7 +130,7 @@ class EventLoop {
   std::atomic<bool> stopped_ = false;
 
   // Guards what other threads hand over; never held while a task runs.
-  std::mutex mutex_;
+  Mutex mutex_;
   std::vector<Posted> posted_ ABSL_GUARDED_BY(mutex_);
   std::thread::id inside_ ABSL_GUARDED_BY(mutex_);
   bool is_stopped_ ABSL_GUARDED_BY(mutex_) = false;

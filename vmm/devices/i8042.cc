@@ -48,7 +48,7 @@ constexpr uint8_t kControlAuxOff = 0x20;
 void I8042::Read(uint64_t offset, absl::Span<std::byte> out) {
   std::fill(out.begin(), out.end(), std::byte{0xff});
   if (out.empty()) return;
-  std::lock_guard lock(mutex_);
+  MutexLock lock(&mutex_);
   if (offset == kDataOffset) {
     if (output_) last_output_ = *output_;
     output_.reset();
@@ -65,7 +65,7 @@ void I8042::Write(uint64_t offset, absl::Span<const std::byte> in) {
   const uint8_t value = static_cast<uint8_t>(in[0]);
   Action action = Action::kNone;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(&mutex_);
     if (offset == kDataOffset) action = DataLocked(value);
     if (offset == kCommandOffset) action = CommandLocked(value);
   }

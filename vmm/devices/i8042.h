@@ -6,13 +6,13 @@
 
 #include <cstdint>
 #include <functional>
-#include <mutex>
 #include <optional>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "base/mutex.h"
 #include "vmm/devices/device.h"
 #include "vmm/devices/interrupt.h"
 
@@ -53,7 +53,7 @@ class I8042 : public IoDevice {
   const InterruptLine keyboard_interrupt_;
 
   // Guards the registers; never held while calling out.
-  std::mutex mutex_;
+  Mutex mutex_;
   // The byte in the output buffer, if it is full.
   std::optional<uint8_t> output_ ABSL_GUARDED_BY(mutex_);
   // Output when the buffer is empty: the last byte again.

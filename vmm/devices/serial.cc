@@ -18,7 +18,7 @@ Serial::Serial(EventLoop* loop, InterruptLine interrupt, Options options)
 void Serial::Read(uint64_t offset, absl::Span<std::byte> out) {
   std::fill(out.begin(), out.end(), std::byte{0xff});
   if (out.empty()) return;
-  std::lock_guard lock(mutex_);
+  MutexLock lock(&mutex_);
   out[0] = static_cast<std::byte>(ReadLocked(offset));
 }
 
@@ -27,7 +27,7 @@ void Serial::Write(uint64_t offset, absl::Span<const std::byte> in) {
   const uint8_t value = static_cast<uint8_t>(in[0]);
   bool transmits, is_first = false, rises;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(&mutex_);
     transmits = WriteLocked(offset, value);
     if (transmits) is_first = !std::exchange(saw_byte_, true);
     rises = UpdateOutputLocked();

@@ -7,12 +7,12 @@
 #include <array>
 #include <cstdint>
 #include <functional>
-#include <mutex>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "base/mutex.h"
 #include "vmm/devices/console_writer.h"
 #include "vmm/devices/device.h"
 #include "vmm/devices/event_loop.h"
@@ -68,7 +68,7 @@ class Serial : public IoDevice {
   ConsoleWriter writer_;
 
   // Guards the registers; never held while calling out.
-  std::mutex mutex_;
+  Mutex mutex_;
   uint8_t ier_ ABSL_GUARDED_BY(mutex_) = 0;
   uint8_t fcr_ ABSL_GUARDED_BY(mutex_) = 0;
   uint8_t lcr_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -93,7 +93,7 @@ void MmioTransport::ContinueSoon(int queue) {
 void MmioTransport::Fail(const absl::Status& why) {
   is_active_ = false;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(&mutex_);
     status_ |= kStatusNeedsReset;
   }
   RaiseFor(kInterruptConfigChange);
@@ -153,7 +153,7 @@ uint32_t MmioTransport::ReadRegister(uint64_t offset) {
     default:
       break;
   }
-  std::lock_guard lock(mutex_);
+  MutexLock lock(&mutex_);
   return ReadRegisterLocked(offset);
 }
 
@@ -189,7 +189,7 @@ void MmioTransport::WriteRegister(uint64_t offset, uint32_t value) {
     default:
       break;
   }
-  std::lock_guard lock(mutex_);
+  MutexLock lock(&mutex_);
   WriteSetupLocked(offset, value);
 }
 
@@ -248,11 +248,11 @@ void MmioTransport::WriteQueueLocked(QueueRegisters& queue, uint64_t offset,
 }
 
 void MmioTransport::WriteStatus(uint32_t value) {
-  std::lock_guard transition(transition_mutex_);
+  MutexLock transition(&transition_mutex_);
   if (value == 0) return ResetAll();
   bool starts;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(&mutex_);
     starts = AdvanceStatusLocked(value);
   }
   // Cancelled means that the machine is ending: nobody will use the device.
@@ -262,7 +262,7 @@ void MmioTransport::WriteStatus(uint32_t value) {
 void MmioTransport::ResetAll() {
   (void)loop_->RunOnLoop([this] { DeactivateDevice(); });
   interrupt_status_ = 0;
-  std::lock_guard lock(mutex_);
+  MutexLock lock(&mutex_);
   status_ = 0;
   device_features_sel_ = driver_features_sel_ = queue_sel_ = 0;
   driver_features_ = 0;
@@ -309,7 +309,7 @@ void MmioTransport::ActivateDevice() {
   std::vector<QueueRegisters> registers;
   uint64_t features;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(&mutex_);
     registers = queues_;
     features = driver_features_;
   }

@@ -8,7 +8,6 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -16,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "base/mutex.h"
 #include "base/unique_fd.h"
 #include "vmm/devices/device.h"
 #include "vmm/devices/event_loop.h"
@@ -121,10 +121,10 @@ class MmioTransport : public IoDevice, private VirtioTransport {
 
   // Makes a status write atomic with the device's transition on the loop. Held
   // while waiting for the loop, which never takes it. Before mutex_.
-  std::mutex transition_mutex_;
+  Mutex transition_mutex_;
   // Guards the registers; after transition_mutex_, never held while calling
   // out.
-  std::mutex mutex_;
+  Mutex mutex_;
   uint32_t status_ ABSL_GUARDED_BY(mutex_) = 0;
   uint32_t device_features_sel_ ABSL_GUARDED_BY(mutex_) = 0;
   uint32_t driver_features_sel_ ABSL_GUARDED_BY(mutex_) = 0;

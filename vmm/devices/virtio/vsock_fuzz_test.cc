@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The ktstr authors
+
+// A guest that sends any packets to a vsock device whose host side is real unix
+// sockets: an acceptor, and a client that asks in from outside.
+//
+// Shape: the input is a sequence of commands of one byte and their parameters;
+//        packets name a few ports, so that streams are hit.
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "base/file.h"
+#include "base/unique_fd.h"
+#include "vmm/devices/testing/vsock_guest.h"
+#include "vmm/devices/virtio/mmio_transport.h"
+#include "vmm/devices/virtio/vsock.h"
+
+namespace ktstr::vmm {
+namespace {
+
+using ::ktstr::vmm::testing::VsockGuest;
+
+constexpr uint32_t kCid = 3;
+constexpr uint32_t kHostPort = 1;
+
+class Input {
+ public:
+  Input(const uint8_t* data, size_t size) : data_(data), size_(size) {}
+  bool empty() const { return size_ == 0; }
+  template <typename T>
+  T Take() {
+    T value{};
+    const size_t n = std::min(sizeof(T), size_);
+    std::memcpy(&value, data_, n);
+    data_ += n;
+    size_ -= n;
+    return value;
+  }
+
+ private:
+  const uint8_t* data_;
+  size_t size_;
+};
+
+UniqueFd MakeSocket() {
+  return UniqueFd(
+      socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+}
+
+class World {
+ public:
+  World() : dir_(TempDir::Create("vsock-fuzz-").value()) {
+    memory_ = GuestMemory::Create({{.start = GuestPhysAddr(0),
+                                    .size_bytes = VsockGuest::kMemoryBytes}})
+                  .value();
+    loop_ = EventLoop::Create().value();
+    path_ = JoinPath(dir_.path(), "v");
+    auto device = Vsock::Create(memory_.get(), loop_.get(),
+                                {.path = path_,
+                                 .guest_cid = kCid,
+                                 .max_streams = 8,
+                                 .stream_buffer_bytes = 4096})
+                      .value();
+    transport_ =
+        MmioTransport::Create(memory_.get(), loop_.get(), std::move(device), {})
+            .value();
+    const auto address = UnixAddress(absl::StrCat(path_, "_", kHostPort));
+    acceptor_ = MakeSocket();
+    if (bind(acceptor_.get(), reinterpret_cast<const sockaddr*>(&*address),
+             sizeof(*address)) != 0 ||
+        listen(acceptor_.get(), 64) != 0) {
+      std::abort();
+    }
+  }
+
+  void Run(Input input) {
+    guest_ =
+        std::make_unique<VsockGuest>(memory_.get(), transport_.get(), kCid);
+    guest_->Start(16);
+    for (int i = 0; i < 64 && !input.empty(); ++i) Command(input);
+    guest_->registers().Write(0x070, 0);
+    peers_.clear();
+    Accept();
+    peers_.clear();
+    RunReady();
+  }
+
+ private:
+  void Command(Input& input) {
+    switch (input.Take<uint8_t>() % 8) {
+      case 0:
+      case 1:
+      case 2:
+        Send(input);
+        break;
+      case 3:
+        Accept();
+        break;
+      case 4:
+        ConnectIn(input);
+        break;
+      case 5:
+        if (!peers_.empty()) {
+          peers_.erase(peers_.begin() + input.Take<uint8_t>() % peers_.size());
+        }
+        break;
+      case 6:
+        for (const UniqueFd& peer : peers_) {
+          send(peer.get(), "hello", 5, MSG_NOSIGNAL | MSG_DONTWAIT);
+        }
+        break;
+      case 7:
+        for (const UniqueFd& peer : peers_) {
+          char bytes[4096];
+          (void)!recv(peer.get(), bytes, sizeof(bytes), MSG_DONTWAIT);
+        }
+        break;
+    }
+    RunReady();
+    while (auto packet = guest_->Receive()) {
+      last_host_port_ = packet->header.src_port;
+    }
+  }
+  void Send(Input& input) {
+    vsock::Header header;
+    const uint8_t how = input.Take<uint8_t>();
+    header.src_cid = how & 1 ? input.Take<uint64_t>() : kCid;
+    header.dst_cid = how & 2 ? input.Take<uint64_t>() : vsock::kHostCid;
+    header.src_port = input.Take<uint8_t>() % 4;
+    header.dst_port = how & 4 ? last_host_port_ : kHostPort;
+    header.type = how & 8 ? input.Take<uint16_t>() : vsock::kTypeStream;
+    header.op = static_cast<vsock::Op>(input.Take<uint8_t>() % 9);
+    header.flags = input.Take<uint8_t>();
+    header.buf_alloc = how & 16 ? input.Take<uint32_t>() : 65536;
+    header.fwd_cnt = input.Take<uint16_t>();
+    const std::string payload(input.Take<uint16_t>() % 8192, 'x');
+    header.len = how & 32 ? input.Take<uint32_t>()
+                          : static_cast<uint32_t>(payload.size());
+    guest_->SendRaw(header, payload);
+  }
+  void Accept() {
+    int fd;
+    while ((fd = accept4(acceptor_.get(), nullptr, nullptr,
+                         SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
+      peers_.push_back(UniqueFd(fd));
+    }
+  }
+  void ConnectIn(Input& input) {
+    const auto address = UnixAddress(path_);
+    UniqueFd fd = MakeSocket();
+    if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&*address),
+                sizeof(*address)) != 0) {
+      return;
+    }
+    std::string line =
+        absl::StrCat("CONNECT ", input.Take<uint8_t>() % 4, "\n");
+    if (input.Take<uint8_t>() % 4 == 0) line[input.Take<uint8_t>() % 10] ^= 1;
+    send(fd.get(), line.data(), line.size(), MSG_NOSIGNAL);
+    peers_.push_back(std::move(fd));
+  }
+  // Everything settles, or the loop spins.
+  void RunReady() {
+    for (int rounds = 0; loop_->PollOnce(absl::ZeroDuration()); ++rounds) {
+      if (rounds > 10000) std::abort();
+    }
+  }
+
+  TempDir dir_;
+  std::string path_;
+  std::unique_ptr<GuestMemory> memory_;
+  std::unique_ptr<EventLoop> loop_;
+  std::unique_ptr<MmioTransport> transport_;
+  UniqueFd acceptor_;
+  std::unique_ptr<VsockGuest> guest_;
+  std::vector<UniqueFd> peers_;
+  uint32_t last_host_port_ = 0;
+};
+
+}  // namespace
+}  // namespace ktstr::vmm
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace ktstr::vmm;  // NOLINT
+  static World* world = new World;
+  world->Run(Input(data, size));
+  return 0;
+}
