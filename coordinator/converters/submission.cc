@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The ktstr authors
+
+#include "coordinator/converters/submission.h"
+
+#include <string>
+#include <utility>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "base/sha256.h"
+#include "base/status_macros.h"
+#include "coordinator/converters/time.h"
+
+namespace ktstr::coordinator {
+namespace {
+
+constexpr int kDescriptionFormat = 1;
+constexpr absl::string_view kArch = "x86_64";
+constexpr size_t kMaxGuestPath = 1024;
+constexpr size_t kMaxName = 200;
+constexpr int kMaxWorkers = 65536;
+constexpr int kMaxMemoryMib = 1 << 20;
+constexpr absl::Duration kLongestTest = absl::Hours(24);
+constexpr int kMaxAttempts = 100;
+
+template <typename... Parts>
+absl::Status Invalid(const Parts&... parts) {
+  return absl::InvalidArgumentError(absl::StrCat(parts...));
+}
+
+absl::Status CheckArtifact(const v1::ArtifactRef& ref,
+                           absl::string_view where) {
+  if (!IsSha256Hex(ref.sha256())) {
+    return Invalid(where, ": artifact \"", ref.name(), "\" has sha256 \"",
+                   ref.sha256().substr(0, 80),
+                   "\", accepted are 64 lower-case hexadecimal digits");
+  }
+  if (ref.size_bytes() < 0) {
+    return Invalid(where, ": artifact \"", ref.name(), "\" has size ",
+                   ref.size_bytes(), ", accepted are 0 and above");
+  }
+  if (ref.name().empty() || ref.name().size() > kMaxName ||
+      absl::StrContains(ref.name(), '/') || ref.name() == "." ||
+      ref.name() == "..") {
+    return Invalid(where, ": artifact name \"", ref.name().substr(0, 80),
+                   "\" is not a file name of 1 to ", kMaxName, " bytes");
+  }
+  return absl::OkStatus();
+}
+
+bool IsGuestPath(absl::string_view path) {
+  if (path.size() > kMaxGuestPath || !absl::StartsWith(path, "/")) return false;
+  if (path == "/ktstr" || absl::StartsWith(path, "/ktstr/")) return false;
+  for (absl::string_view part : absl::StrSplit(path.substr(1), '/')) {
+    if (part.empty() || part == "." || part == "..") return false;
+  }
+  return path.find('\0') == absl::string_view::npos;
+}
+
+template <typename Files>
+absl::Status CheckGuestFiles(const Files& files, absl::string_view where) {
+  for (const v1::GuestFile& file : files) {
+    ABSL_RETURN_IF_ERROR(CheckArtifact(file.content(), where));
+    if (!IsGuestPath(file.guest_path())) {
+      return Invalid(where, ": guest path \"", file.guest_path().substr(0, 80),
+                     "\" is not absolute, not clean, below /ktstr or longer "
+                     "than ",
+                     kMaxGuestPath, " bytes");
+    }
+  }
+  return absl::OkStatus();
+}
+
+// Names become segments of variant names and file names.
+absl::Status CheckLabel(absl::string_view what, absl::string_view name) {
+  if (name.empty() || name.size() > kMaxName) {
+    return Invalid(what, " \"", name.substr(0, 80), "\" is not 1 to ", kMaxName,
+                   " bytes long");
+  }
+  for (unsigned char c : name) {
+    if (c <= ' ' || c == 0x7f || c == '/' || c == '\\' || c == ':') {
+      return Invalid(what, " \"", name,
+                     "\" contains white space, '/', '\\', ':' or a control "
+                     "character");
+    }
+  }
+  return absl::OkStatus();
+}
+
+gauntlet::Constraints ToConstraints(const v1::TestDescription& test) {
+  gauntlet::Constraints constraints;
+  if (!test.has_constraints()) return constraints;
+  const v1::TopologyConstraints& from = test.constraints();
+  auto maximum = [](bool has, int value) {
+    return has ? std::optional<int>(value) : std::nullopt;
+  };
+  return {.min_numa_nodes = from.min_numa_nodes(),
+          .max_numa_nodes =
+              maximum(from.has_max_numa_nodes(), from.max_numa_nodes()),
+          .min_llcs = from.min_llcs(),
+          .max_llcs = maximum(from.has_max_llcs(), from.max_llcs()),
+          .min_cpus = from.min_cpus(),
+          .max_cpus = maximum(from.has_max_cpus(), from.max_cpus()),
+          .requires_smt = from.requires_smt()};
+}
+
+gauntlet::DeclaredScheduler ToScheduler(const v1::SchedulerDescription& from) {
+  gauntlet::DeclaredScheduler scheduler = {
+      .name = from.name(), .has_program = !from.binary().empty()};
+  for (const v1::SchedulerFlag& flag : from.flags()) {
+    scheduler.flags.push_back(
+        {.name = flag.name(),
+         .args = {flag.args().begin(), flag.args().end()},
+         .requires_flags = {flag.requires_flags().begin(),
+                            flag.requires_flags().end()}});
+  }
+  return scheduler;
+}
+
+absl::Status CheckTestNumbers(const v1::TestDescription& test) {
+  if (test.memory_mib() < 0 || test.memory_mib() > kMaxMemoryMib) {
+    return Invalid("memory_mib is ", test.memory_mib(), ", accepted are 0 to ",
+                   kMaxMemoryMib);
+  }
+  const absl::Duration duration = FromProtoDuration(test.duration());
+  if (duration <= absl::ZeroDuration() || duration > kLongestTest) {
+    return Invalid("duration is ", absl::FormatDuration(duration),
+                   ", accepted are above 0 to ",
+                   absl::FormatDuration(kLongestTest));
+  }
+  if (test.workers_per_cgroup() < 1 ||
+      test.workers_per_cgroup() > kMaxWorkers) {
+    return Invalid("workers_per_cgroup is ", test.workers_per_cgroup(),
+                   ", accepted are 1 to ", kMaxWorkers);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<gauntlet::TestCase> ToTestCase(const v1::TestDescription& from) {
+  ABSL_RETURN_IF_ERROR(CheckTestNumbers(from));
+  gauntlet::TestCase test = {
+      .name = from.name(),
+      .constraints = ToConstraints(from),
+      .memory_mib = from.memory_mib(),
+      .flag_choice = {.required = {from.required_flags().begin(),
+                                   from.required_flags().end()},
+                      .excluded = {from.excluded_flags().begin(),
+                                   from.excluded_flags().end()}},
+      .is_ignored_by_default = from.ignored_by_default()};
+  ABSL_ASSIGN_OR_RETURN(test.topology, Topology::Parse(from.topology()));
+  if (from.has_scheduler()) test.scheduler = ToScheduler(from.scheduler());
+  return test;
+}
+
+absl::Status CheckSuite(const v1::SubmittedSuite& suite) {
+  const v1::SuiteDescription& description = suite.description();
+  const std::string where = absl::StrCat("suite ", description.name());
+  if (description.format_version() != kDescriptionFormat) {
+    return Invalid(where, " has description format ",
+                   description.format_version(), ", accepted is ",
+                   kDescriptionFormat, "; build it with the same release");
+  }
+  if (description.arch() != kArch) {
+    return Invalid(where, " is compiled for \"", description.arch(),
+                   "\", accepted is ", kArch);
+  }
+  ABSL_RETURN_IF_ERROR(CheckArtifact(suite.binary(), where));
+  return CheckGuestFiles(suite.libraries(), where);
+}
+
+absl::Status CheckScheduler(const v1::SchedulerSpec& scheduler) {
+  ABSL_RETURN_IF_ERROR(CheckLabel("scheduler name", scheduler.name()));
+  const std::string where = absl::StrCat("scheduler ", scheduler.name());
+  if (scheduler.has_binary()) {
+    ABSL_RETURN_IF_ERROR(CheckArtifact(scheduler.binary(), where));
+  }
+  return CheckGuestFiles(scheduler.libraries(), where);
+}
+
+absl::Status CheckDimensions(const v1::SubmitRequest& request) {
+  if (request.suites().empty()) return Invalid("no suite is given");
+  for (const v1::SubmittedSuite& suite : request.suites()) {
+    ABSL_RETURN_IF_ERROR(CheckSuite(suite));
+  }
+  for (const v1::KernelSpec& kernel : request.kernels()) {
+    ABSL_RETURN_IF_ERROR(CheckLabel("kernel label", kernel.label()));
+    ABSL_RETURN_IF_ERROR(
+        CheckArtifact(kernel.image(), absl::StrCat("kernel ", kernel.label())));
+  }
+  for (const v1::SchedulerSpec& scheduler : request.schedulers()) {
+    ABSL_RETURN_IF_ERROR(CheckScheduler(scheduler));
+  }
+  if (request.max_attempts() < 0 || request.max_attempts() > kMaxAttempts) {
+    return Invalid("max_attempts is ", request.max_attempts(),
+                   ", accepted are 1 to ", kMaxAttempts, ", or 0 for 3");
+  }
+  return absl::OkStatus();
+}
+
+// Where a test of the flat list comes from.
+struct TestOrigin {
+  const v1::SubmittedSuite* suite;
+  const v1::TestDescription* test;
+};
+
+std::vector<TestOrigin> OriginsOf(const v1::SubmitRequest& request) {
+  std::vector<TestOrigin> origins;
+  for (const v1::SubmittedSuite& suite : request.suites()) {
+    for (const v1::TestDescription& test : suite.description().tests()) {
+      origins.push_back({&suite, &test});
+    }
+  }
+  return origins;
+}
+
+// The submitted program with the arguments its declaration and profile add.
+v1::SchedulerSpec SchedulerOf(const v1::SubmitRequest& request,
+                              const v1::TestDescription& test,
+                              const gauntlet::Variant& variant) {
+  v1::SchedulerSpec scheduler;
+  if (!variant.scheduler.has_value()) {
+    scheduler.set_name("default");
+    return scheduler;
+  }
+  scheduler = request.schedulers(*variant.scheduler);
+  if (scheduler.args().empty() && test.has_scheduler() &&
+      test.scheduler().name() == scheduler.name()) {
+    *scheduler.mutable_args() = test.scheduler().args();
+  }
+  for (const std::string& arg : variant.profile.args) scheduler.add_args(arg);
+  return scheduler;
+}
+
+}  // namespace
+
+absl::StatusOr<gauntlet::Request> ToGauntletRequest(
+    const v1::SubmitRequest& request) {
+  ABSL_RETURN_IF_ERROR(CheckDimensions(request));
+  gauntlet::Request to;
+  for (const TestOrigin& origin : OriginsOf(request)) {
+    absl::StatusOr<gauntlet::TestCase> test = ToTestCase(*origin.test);
+    ABSL_RETURN_IF_ERROR(
+        Annotate(test.status(),
+                 absl::StrCat("suite ", origin.suite->description().name(),
+                              ", test ", origin.test->name())));
+    to.tests.push_back(*std::move(test));
+  }
+  to.presets.assign(request.presets().begin(), request.presets().end());
+  for (const v1::SchedulerSpec& scheduler : request.schedulers()) {
+    to.schedulers.push_back(scheduler.name());
+  }
+  for (const v1::KernelSpec& kernel : request.kernels()) {
+    to.kernels.push_back(kernel.label());
+  }
+  to.filters.assign(request.filters().begin(), request.filters().end());
+  to.seed = request.seed();
+  return to;
+}
+
+absl::StatusOr<std::vector<VariantDraft>> ToDrafts(
+    const v1::SubmitRequest& request, const gauntlet::Expansion& expansion) {
+  const std::vector<TestOrigin> origins = OriginsOf(request);
+  std::vector<VariantDraft> drafts;
+  drafts.reserve(expansion.variants.size());
+  for (const gauntlet::Variant& variant : expansion.variants) {
+    const TestOrigin& origin = origins[variant.test];
+    VariantDraft& draft = drafts.emplace_back();
+    draft.cpus = variant.topology.cpus();
+    v1::VariantSpec& spec = draft.spec;
+    spec.set_name(variant.name);
+    spec.set_test(origin.test->name());
+    spec.set_preset(variant.preset);
+    spec.set_topology(variant.topology.ToString());
+    spec.set_memory_mib(variant.memory_mib);
+    spec.set_profile(variant.profile.name);
+    spec.mutable_flags()->Assign(variant.profile.flags.begin(),
+                                 variant.profile.flags.end());
+    *spec.mutable_scheduler() = SchedulerOf(request, *origin.test, variant);
+    *spec.mutable_kernel() = request.kernels(variant.kernel);
+    *spec.mutable_suite() = origin.suite->binary();
+    *spec.mutable_duration() = origin.test->duration();
+    spec.set_workers_per_cgroup(origin.test->workers_per_cgroup());
+    spec.set_seed(variant.seed);
+    *spec.mutable_suite_libraries() = origin.suite->libraries();
+    if (spec.scheduler().has_binary() && !spec.kernel().has_sched_ext()) {
+      return Invalid("scheduler ", spec.scheduler().name(),
+                     " needs CONFIG_SCHED_CLASS_EXT, which kernel ",
+                     spec.kernel().label(),
+                     " is built without; accepted is a kernel with it");
+    }
+  }
+  return drafts;
+}
+
+std::vector<v1::ArtifactRef> ArtifactsOf(const v1::SubmitRequest& request) {
+  std::vector<v1::ArtifactRef> all;
+  absl::flat_hash_set<std::string> seen;
+  auto add = [&](const v1::ArtifactRef& ref) {
+    if (seen.insert(ref.sha256()).second) all.push_back(ref);
+  };
+  for (const v1::SubmittedSuite& suite : request.suites()) {
+    add(suite.binary());
+    for (const v1::GuestFile& file : suite.libraries()) add(file.content());
+  }
+  for (const v1::SchedulerSpec& scheduler : request.schedulers()) {
+    if (scheduler.has_binary()) add(scheduler.binary());
+    for (const v1::GuestFile& file : scheduler.libraries()) add(file.content());
+  }
+  for (const v1::KernelSpec& kernel : request.kernels()) add(kernel.image());
+  return all;
+}
+
+}  // namespace ktstr::coordinator
