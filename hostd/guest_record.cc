@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The ktstr authors
+
+#include "hostd/guest_record.h"
+
+#include <algorithm>
+#include <string>
+
+namespace ktstr::hostd {
+namespace {
+
+using ktstr::v1::GuestEvent;
+
+bool IsGuestPhase(ktstr::v1::Phase phase) {
+  return phase == ktstr::v1::SCHEDULER_ATTACHED ||
+         phase == ktstr::v1::WORKLOAD_STARTED ||
+         phase == ktstr::v1::WORKLOAD_ENDED || phase == ktstr::v1::DETACHED;
+}
+
+// Cuts on a byte that starts a character: the text stays valid UTF-8.
+void Bound(std::string* text) {
+  if (text->size() <= GuestRecord::kMaxText) return;
+  size_t end = GuestRecord::kMaxText;
+  while (end > 0 && (static_cast<unsigned char>((*text)[end]) & 0xc0) == 0x80) {
+    --end;
+  }
+  text->resize(end);
+}
+
+void Bound(ktstr::v1::Finding* finding) {
+  Bound(finding->mutable_message());
+  Bound(finding->mutable_cgroup());
+}
+
+template <typename List>
+void Shorten(List* list) {
+  while (list->size() > GuestRecord::kMaxListed) list->RemoveLast();
+}
+
+ktstr::v1::Verdict Bounded(ktstr::v1::Verdict verdict) {
+  Shorten(verdict.mutable_findings());
+  Shorten(verdict.mutable_groups());
+  Bound(verdict.mutable_skip_reason());
+  for (auto& finding : *verdict.mutable_findings()) Bound(&finding);
+  for (auto& group : *verdict.mutable_groups()) Bound(group.mutable_cgroup());
+  return verdict;
+}
+
+}  // namespace
+
+void GuestRecord::Apply(const GuestEvent& event, absl::Duration at) {
+  switch (event.event_case()) {
+    case GuestEvent::kPhase: {
+      bool is_known = std::any_of(
+          phases.begin(), phases.end(),
+          [&](const auto& seen) { return seen.first == event.phase(); });
+      if (IsGuestPhase(event.phase()) && !is_known) {
+        phases.emplace_back(event.phase(), at);
+      }
+      break;
+    }
+    case GuestEvent::kStimulus:
+      if (stimuli.size() < kMaxStimuli) {
+        Bound(stimuli.emplace_back(event.stimulus()).mutable_label());
+      }
+      break;
+    case GuestEvent::kTestLog:
+      test_log.Append(event.test_log());
+      break;
+    case GuestEvent::kSchedulerLog:
+      scheduler_log.Append(event.scheduler_log());
+      break;
+    case GuestEvent::kVerdict:
+      if (!verdict) verdict = Bounded(event.verdict());
+      break;
+    case GuestEvent::kTestExit:
+      if (!test_exit) test_exit = event.test_exit();
+      break;
+    case GuestEvent::kScheduler:
+      if (!scheduler) {
+        scheduler = event.scheduler();
+        Bound(scheduler->mutable_attached_ops());
+      }
+      break;
+    case GuestEvent::kFailure:
+      if (!failure) {
+        failure = event.failure();
+        Bound(&*failure);
+      }
+      break;
+    case GuestEvent::kFinished:
+      is_finished = true;
+      break;
+    case GuestEvent::kHeartbeat:
+    case GuestEvent::EVENT_NOT_SET:
+      break;
+  }
+}
+
+}  // namespace ktstr::hostd

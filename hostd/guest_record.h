@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The ktstr authors
+
+#ifndef KTSTR_HOSTD_GUEST_RECORD_H_
+#define KTSTR_HOSTD_GUEST_RECORD_H_
+
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "hostd/text.h"
+#include "proto/guest.pb.h"
+#include "proto/outcome.pb.h"
+
+namespace ktstr::hostd {
+
+// What guestd's event stream told, folded into bounded memory.
+//
+// Trust: the guest may send anything in any order and for as long as it likes.
+//        The first verdict, exit, report and failure count; phases only of
+//        those that guestd may enter, each once; logs keep their tail; lists
+//        stop growing at their limit.
+class GuestRecord {
+ public:
+  static constexpr size_t kLogBytes = 256 << 10;
+  static constexpr int kMaxStimuli = 4096;
+  static constexpr int kMaxListed = 512;    // findings, groups
+  static constexpr size_t kMaxText = 1024;  // bytes of one string
+
+  GuestRecord() : test_log(kLogBytes), scheduler_log(kLogBytes) {}
+
+  // `at` is when hostd read the event, on the monotonic clock.
+  void Apply(const ktstr::v1::GuestEvent& event, absl::Duration at);
+
+  // In order of arrival.
+  std::vector<std::pair<ktstr::v1::Phase, absl::Duration>> phases;
+  std::vector<ktstr::v1::Stimulus> stimuli;
+  TailBuffer test_log;
+  TailBuffer scheduler_log;
+  std::optional<ktstr::v1::Verdict> verdict;
+  std::optional<ktstr::v1::TestExit> test_exit;
+  std::optional<ktstr::v1::SchedulerReport> scheduler;
+  std::optional<ktstr::v1::Finding> failure;
+  bool is_finished = false;
+};
+
+}  // namespace ktstr::hostd
+
+#endif  // KTSTR_HOSTD_GUEST_RECORD_H_
