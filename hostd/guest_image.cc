@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The ktstr authors
+
+#include "hostd/guest_image.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/str_cat.h"
+#include "base/file.h"
+#include "base/status_macros.h"
+#include "hostd/initramfs.h"
+#include "hostd/text.h"
+
+namespace ktstr::hostd {
+namespace {
+
+constexpr int kMaxLibraries = 512;
+
+class Collector {
+ public:
+  explicit Collector(ArtifactCache* cache) : cache_(cache) {}
+
+  absl::Status Add(std::string guest_path,
+                   const ktstr::v1::ArtifactRef& artifact, bool is_executable) {
+    auto [known, is_new] = seen_.try_emplace(guest_path, artifact.sha256());
+    if (!is_new) {
+      if (known->second == artifact.sha256()) return absl::OkStatus();
+      return absl::InvalidArgumentError(absl::StrCat(
+          "two different files for the guest path ", PrintableText(guest_path),
+          ": suite and scheduler must use the same library there"));
+    }
+    ABSL_ASSIGN_OR_RETURN(HeldArtifact content,
+                          FetchArtifact(artifact, cache_));
+    files_.push_back(
+        {std::move(guest_path), is_executable, std::move(content)});
+    return absl::OkStatus();
+  }
+
+  template <typename Libraries>
+  absl::Status AddLibraries(const Libraries& libraries) {
+    if (libraries.size() > kMaxLibraries) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          libraries.size(), " shared libraries; at most ", kMaxLibraries));
+    }
+    for (const ktstr::v1::GuestFile& file : libraries) {
+      ABSL_RETURN_IF_ERROR(CheckGuestFilePath(file.guest_path()));
+      ABSL_RETURN_IF_ERROR(
+          Add(file.guest_path(), file.content(), file.is_executable()));
+    }
+    return absl::OkStatus();
+  }
+
+  std::vector<GuestImageFile> Take() { return std::move(files_); }
+
+ private:
+  ArtifactCache* cache_;
+  absl::flat_hash_map<std::string, std::string> seen_;
+  std::vector<GuestImageFile> files_;
+};
+
+}  // namespace
+
+absl::StatusOr<HeldArtifact> FetchArtifact(
+    const ktstr::v1::ArtifactRef& artifact, ArtifactCache* cache) {
+  auto held = cache->Get(artifact.sha256(), artifact.size_bytes());
+  if (held.ok()) return held;
+  return Annotate(held.status(),
+                  absl::StrCat("fetch ", PrintableText(artifact.name(), 64)));
+}
+
+absl::StatusOr<std::vector<GuestImageFile>> FetchGuestFiles(
+    const ktstr::v1::VariantSpec& variant, ArtifactCache* cache) {
+  if (!variant.has_suite()) {
+    return absl::InvalidArgumentError("the lease names no suite binary");
+  }
+  Collector collector(cache);
+  ABSL_RETURN_IF_ERROR(collector.Add(std::string(kSuitePath), variant.suite(),
+                                     /*is_executable=*/true));
+  ABSL_RETURN_IF_ERROR(collector.AddLibraries(variant.suite_libraries()));
+  if (variant.scheduler().has_binary()) {
+    ABSL_RETURN_IF_ERROR(collector.Add(std::string(kSchedulerPath),
+                                       variant.scheduler().binary(),
+                                       /*is_executable=*/true));
+    ABSL_RETURN_IF_ERROR(
+        collector.AddLibraries(variant.scheduler().libraries()));
+  }
+  return collector.Take();
+}
+
+PackGuest MakePackGuest(std::string guestd, std::string cache_dir) {
+  return [guestd = std::move(guestd), cache_dir = std::move(cache_dir)](
+             const std::vector<GuestImageFile>& files)
+             -> absl::StatusOr<std::vector<UniqueFd>> {
+    ABSL_ASSIGN_OR_RETURN(std::string base_path,
+                          BaseInitramfs(guestd, cache_dir));
+    InitramfsTail tail;
+    for (const GuestImageFile& file : files) {
+      std::string host_path = file.content.path();
+      if (file.guest_path == kSuitePath) {
+        tail.suite = host_path;
+      } else if (file.guest_path == kSchedulerPath) {
+        tail.scheduler = host_path;
+      } else {
+        tail.files.push_back({host_path, file.guest_path, file.is_executable});
+      }
+    }
+    std::vector<UniqueFd> archives(2);
+    ABSL_ASSIGN_OR_RETURN(archives[0], OpenFile(base_path, O_RDONLY));
+    archives[1].Reset(memfd_create("initramfs-tail", MFD_CLOEXEC));
+    if (!archives[1]) return absl::ErrnoToStatus(errno, "memfd_create");
+    ABSL_RETURN_IF_ERROR(WriteInitramfsTail(tail, archives[1].get()));
+    return archives;
+  };
+}
+
+}  // namespace ktstr::hostd

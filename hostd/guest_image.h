@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The ktstr authors
+
+#ifndef KTSTR_HOSTD_GUEST_IMAGE_H_
+#define KTSTR_HOSTD_GUEST_IMAGE_H_
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/unique_fd.h"
+#include "hostd/artifact_cache.h"
+#include "model/guest_layout.h"
+#include "proto/attempt.pb.h"
+
+namespace ktstr::hostd {
+
+inline constexpr absl::string_view kSuitePath = kGuestSuitePath;
+inline constexpr absl::string_view kSchedulerPath = kGuestSchedulerPath;
+
+// One file for the guest and where its bytes are on this host.
+struct GuestImageFile {
+  std::string guest_path;
+  bool is_executable = false;
+  HeldArtifact content;
+};
+
+// The files a variant adds to the base initramfs, fetched into the cache:
+// suite, scheduler, and their libraries.
+//
+// Errors:
+//   InvalidArgument  no suite, a library path that is relative, too long, has
+//                    "..", or lies below /ktstr; the message names it.
+//   and ArtifactCache::Get's, with the artifact's name.
+absl::StatusOr<std::vector<GuestImageFile>> FetchGuestFiles(
+    const ktstr::v1::VariantSpec& variant, ArtifactCache* cache);
+
+// Packs a guest's archives, in the order vmm concatenates them.
+//
+// Threads: any.
+using PackGuest = std::function<absl::StatusOr<std::vector<UniqueFd>>(
+    const std::vector<GuestImageFile>&)>;
+
+// Packs with hostd/initramfs.h: the cached base around the program `guestd`,
+// and the tail in a memory file.
+PackGuest MakePackGuest(std::string guestd, std::string cache_dir);
+
+// ArtifactCache::Get of a reference, with its name in the error.
+absl::StatusOr<HeldArtifact> FetchArtifact(
+    const ktstr::v1::ArtifactRef& artifact, ArtifactCache* cache);
+
+}  // namespace ktstr::hostd
+
+#endif  // KTSTR_HOSTD_GUEST_IMAGE_H_

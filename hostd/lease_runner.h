@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The ktstr authors
+
+#ifndef KTSTR_HOSTD_LEASE_RUNNER_H_
+#define KTSTR_HOSTD_LEASE_RUNNER_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "base/clock.h"
+#include "hostd/artifact_cache.h"
+#include "hostd/attempt_control.h"
+#include "hostd/guest_image.h"
+#include "hostd/machine_watch.h"
+#include "hostd/run_dir.h"
+#include "hostd/vmm_process.h"
+#include "proto/attempt.pb.h"
+
+namespace ktstr::hostd {
+
+// Turns a lease into a guest and one result, then leaves the host as it was.
+//
+// Threads: Run may be called from many threads at once, each with its attempt.
+class LeaseRunner {
+ public:
+  struct Options {
+    std::string vmm_program;
+    // More vCPUs than this is overcommitted.
+    int host_cpus = 1;
+    // Stored with every result.
+    ktstr::v1::HostContext context;
+    // In front of what an attempt adds to the kernel's command line.
+    std::string extra_cmdline;
+    // Leave sockets and directories of attempts behind.
+    bool keeps_run_dirs = false;
+    Clock* clock = nullptr;
+  };
+
+  // All outlive the runner.
+  LeaseRunner(Options options, const RunDir* run_dir, ArtifactCache* cache,
+              PackGuest pack);
+
+  // Never fails: what goes wrong is the result.
+  //
+  // Blocks: until the guest is gone; bounded by the attempt's budget and the
+  //         time its artifacts take to arrive.
+  ktstr::v1::AttemptResult Run(const ktstr::v1::Attempt& attempt,
+                               AttemptControl* control) const;
+
+ private:
+  absl::StatusOr<WatchResult> RunMachine(const ktstr::v1::Attempt& attempt,
+                                         AttemptControl* control) const;
+  ktstr::v1::RunTestRequest MakeRequest(const ktstr::v1::Attempt& attempt,
+                                        int vcpus) const;
+
+  const Options options_;
+  const RunDir* const run_dir_;
+  ArtifactCache* const cache_;
+  const PackGuest pack_;
+};
+
+}  // namespace ktstr::hostd
+
+#endif  // KTSTR_HOSTD_LEASE_RUNNER_H_
