@@ -38,7 +38,7 @@ for row in "${programs[@]}"; do
     while IFS= read -r line; do
       name=${line#*\"figure\":\"}
       # shellcheck disable=SC2053
-      [[ ${name%%\"*} == $glob ]] && printf '%s\n' "$line"
+      if [[ ${name%%\"*} == $glob ]]; then printf '%s\n' "$line"; fi
     done <<<"$output"
     break
   done
