@@ -86,6 +86,19 @@ absl::Status CheckSegment(const Elf64_Phdr& header, int index,
       file_bytes));
 }
 
+absl::Status LoadSegment(int fd, const ElfSegment& segment,
+                         GuestMemory& memory) {
+  const bool is_mappable = !segment.is_writable && segment.file_bytes > 0 &&
+                           segment.start.IsAlignedTo(GuestMemory::kPageSize) &&
+                           segment.file_offset % GuestMemory::kPageSize == 0;
+  return Annotate(
+      is_mappable ? memory.MapPrivate(segment.start, fd, segment.file_offset,
+                                      segment.file_bytes)
+                  : memory.ReadFromFile(segment.start, fd, segment.file_offset,
+                                        segment.file_bytes),
+      "kernel");
+}
+
 absl::StatusOr<uint64_t> FileBytes(int fd) {
   struct stat info;
   if (fstat(fd, &info) != 0) return absl::ErrnoToStatus(errno, "kernel: fstat");
@@ -142,7 +155,8 @@ absl::StatusOr<ElfImage> ParseElf(absl::Span<const std::byte> head,
     image.segments.push_back({.start = GuestPhysAddr(program.p_paddr),
                               .memory_bytes = program.p_memsz,
                               .file_offset = program.p_offset,
-                              .file_bytes = program.p_filesz});
+                              .file_bytes = program.p_filesz,
+                              .is_writable = (program.p_flags & PF_W) != 0});
     has_entry =
         has_entry || (header.e_entry >= program.p_paddr &&
                       header.e_entry - program.p_paddr < program.p_memsz);
@@ -170,10 +184,7 @@ absl::StatusOr<ElfImage> LoadElf(int fd, GuestPhysAddr floor,
           segment.start.value(), segment.end().value(), floor.value(),
           memory.size_bytes() >> 20));
     }
-    ABSL_RETURN_IF_ERROR(
-        Annotate(memory.ReadFromFile(segment.start, fd, segment.file_offset,
-                                     segment.file_bytes),
-                 "kernel"));
+    ABSL_RETURN_IF_ERROR(LoadSegment(fd, segment, memory));
   }
   return image;
 }

@@ -5,6 +5,7 @@
 
 #include <elf.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <array>
 #include <cstring>
@@ -166,6 +167,26 @@ TEST_F(LoadElfTest, PutsBytesAtTheirPhysicalAddress) {
   std::array<std::byte, 16> loaded;
   ASSERT_OK(memory_->Read(GuestPhysAddr(0x100000), absl::MakeSpan(loaded)));
   EXPECT_EQ(std::memcmp(loaded.data(), kernel.code, 16), 0);
+}
+
+TEST_F(LoadElfTest, ReadOnlyPagesAreMappedAndGuestWritesStayPrivate) {
+  Kernel kernel;
+  kernel.program.p_offset = 4096;
+  kernel.program.p_filesz = kernel.program.p_memsz = 8192 + 5;
+  kernel.program.p_flags = PF_R | PF_X;
+  std::vector<std::byte> file(kernel.bytes().begin(), kernel.bytes().end());
+  file.resize(4096);
+  file.resize(4096 + 8192 + 5, std::byte{0x5A});
+  UniqueFd fd = FileWith(file);
+  ASSERT_OK(LoadElf(fd.get(), GuestPhysAddr(0x100000), *memory_).status());
+  EXPECT_THAT(memory_->ReadU32(GuestPhysAddr(0x100000 + 8192 + 1)),
+              absl_testing::IsOkAndHolds(0x5A5A5A5Au));
+  EXPECT_THAT(memory_->ReadU32(GuestPhysAddr(0x100000 + 8192 + 5)),
+              absl_testing::IsOkAndHolds(0u));
+  ASSERT_OK(memory_->WriteU32(GuestPhysAddr(0x100000), 0));
+  char byte = 0;
+  ASSERT_EQ(pread(fd.get(), &byte, 1, 4096), 1);
+  EXPECT_EQ(byte, 0x5A);
 }
 
 TEST_F(LoadElfTest, SegmentMayEndWithTheLastByteOfRam) {
