@@ -155,16 +155,22 @@ class Performance {
 
   absl::StatusOr<bool> PlayLoop(const Step& step, size_t index) {
     ABSL_RETURN_IF_ERROR(SetUp(step));
-    const absl::Duration deadline =
-        start_ + absl::FromChrono(context_.duration());
-    const absl::Duration interval = absl::FromChrono(step.hold_time().time());
-    for (absl::Duration now = RealClock().Monotonic(); now < deadline;
-         now = RealClock().Monotonic()) {
+    const absl::Duration duration = absl::FromChrono(context_.duration());
+    const absl::Duration deadline = start_ + duration;
+    // Every pass has its whole time, however long its ops take: what they
+    // create is judged.
+    const absl::Duration pass =
+        std::min(absl::FromChrono(step.hold_time().time()), duration);
+    bool is_first = true;
+    for (absl::Duration left = deadline - RealClock().Monotonic();
+         left > absl::ZeroDuration() && (is_first || left >= pass);
+         left = deadline - RealClock().Monotonic()) {
+      is_first = false;
       ABSL_RETURN_IF_ERROR(ApplyOps(step));
       Record(step, index);
-      if (!watch_.SleepUntil(std::min(now + interval, deadline))) return false;
+      if (!watch_.SleepUntil(RealClock().Monotonic() + pass)) return false;
     }
-    return watch_.IsAlive();
+    return watch_.SleepUntil(deadline);
   }
 
   void Record(const Step& step, size_t index) {

@@ -77,8 +77,8 @@ class Hold {
     return hold;
   }
   static Hold fixed(std::chrono::nanoseconds time) { return time; }
-  // Repeats the step's ops every `interval` until the scenario's duration is
-  // over. Set-up happens once.
+  // Repeats the step's ops, each pass followed by `interval`, until less than
+  // one interval of the scenario's duration is left. Set-up happens once.
   static Hold loop(std::chrono::nanoseconds interval) {
     Hold hold(Kind::kLoop);
     hold.time_ = interval;

@@ -136,7 +136,7 @@ constexpr bool IsTestName(std::string_view name) {
          name.find('\\') == name.npos;
 }
 
-using TestBody = absl::StatusOr<Verdict> (*)(const Context& ctx);
+using BodyFunction = absl::StatusOr<Verdict> (*)(const Context& ctx);
 
 // One declared test; a constant in the link-time list.
 struct TestEntry {
@@ -144,7 +144,7 @@ struct TestEntry {
   std::string_view file;
   int line;
   TestOptions options;
-  TestBody body;
+  BodyFunction body;
 };
 
 }  // namespace internal

@@ -172,7 +172,14 @@ class KernelCgroupTree : public CgroupTree {
 
   absl::Status ClearCpuset(const std::string& name) override {
     ABSL_RETURN_IF_ERROR(CheckCgroupName(name));
-    return BoundedWrite(JoinPath(Dir(name), "cpuset.cpus"), "\n");
+    const std::string path = JoinPath(Dir(name), "cpuset.cpus");
+    absl::Status status = BoundedWrite(path, "\n");
+    if (!absl::IsResourceExhausted(status)) return status;
+    ABSL_ASSIGN_OR_RETURN(
+        std::string all,
+        ReadFile(JoinPath(Dirname(Dir(name)), "cpuset.cpus.effective"),
+                 1 << 16));
+    return BoundedWrite(path, std::string(absl::StripAsciiWhitespace(all)));
   }
 
   absl::StatusOr<std::vector<int>> ReadCpuset(

@@ -36,6 +36,8 @@ class CgroupTree {
 
   virtual absl::Status SetCpuset(const std::string& name,
                                  const std::vector<int>& cpus) = 0;
+  // Allows what the parent allows. The kernel does not take the set away from a
+  // cgroup with tasks in it: that one is given every CPU of its parent.
   virtual absl::Status ClearCpuset(const std::string& name) = 0;
   // What was last set; empty when nothing is.
   virtual absl::StatusOr<std::vector<int>> ReadCpuset(

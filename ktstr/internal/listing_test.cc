@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The ktstr authors
+
+#include "ktstr/internal/listing.h"
+
+#include "base/status_matchers.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "ktstr/internal/registry.h"
+#include "ktstr/test.h"
+#include "proto/suite.pb.h"
+
+namespace ktstr {
+namespace {
+
+using ::absl_testing::StatusIs;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+constexpr SchedulerDef kScheduler =
+    SchedulerDef("mine", "scx_mine")
+        .arg("--a b")
+        .flag({.name = "llc", .args = {"--llc"}})
+        .flag(
+            {.name = "steal", .args = {"--steal"}, .requires_flags = {"llc"}});
+
+KTSTR_TEST(zebra) { return pass(); }
+
+KTSTR_TEST(apple, .scheduler = &kScheduler, .topology = {.llcs = 2, .cores = 4},
+           .constraints = {.min_llcs = 2, .requires_smt = true},
+           .memory_mib = 512, .required_flags = {"steal"}, .excluded_flags = {},
+           .duration = 1500ms, .workers_per_cgroup = 3,
+           .checks = {.max_gap_ms = 5}, .ignored_by_default = true) {
+  return skip(ctx.topology().num_llcs() > 0 ? "a" : "b");
+}
+
+}  // namespace
+
+namespace internal {
+namespace {
+
+v1::SuiteDescription Linked() {
+  absl::StatusOr<std::string> bytes = DescribeSuite("suite", LinkedTests());
+  EXPECT_OK(bytes);
+  v1::SuiteDescription suite;
+  EXPECT_TRUE(bytes.ok() && suite.ParseFromString(*bytes));
+  return suite;
+}
+
+TEST(ListingTest, EveryLinkedTestIsListedByName) {
+  v1::SuiteDescription suite = Linked();
+  EXPECT_EQ(suite.format_version(), 1);
+  EXPECT_EQ(suite.name(), "suite");
+  ASSERT_EQ(suite.tests_size(), 2);
+  EXPECT_EQ(suite.tests(0).name(), "apple");
+  EXPECT_EQ(suite.tests(1).name(), "zebra");
+}
+
+TEST(ListingTest, DefaultsAreResolved) {
+  const v1::TestDescription zebra = Linked().tests(1);
+  EXPECT_EQ(zebra.topology(), "1n1l2c1t");
+  EXPECT_EQ(zebra.memory_mib(), 2048);
+  EXPECT_EQ(zebra.duration().seconds(), 2);
+  EXPECT_EQ(zebra.workers_per_cgroup(), 2);
+  EXPECT_EQ(zebra.constraints().max_llcs(), 12);
+  EXPECT_EQ(zebra.constraints().max_cpus(), 192);
+  EXPECT_FALSE(zebra.has_scheduler());
+  EXPECT_FALSE(zebra.ignored_by_default());
+  EXPECT_THAT(zebra.source_file(), HasSubstr("listing_test.cc"));
+  EXPECT_GT(zebra.source_line(), 0);
+}
+
+TEST(ListingTest, DeclaredOptionsArrive) {
+  const v1::TestDescription apple = Linked().tests(0);
+  EXPECT_EQ(apple.topology(), "1n2l4c1t");
+  EXPECT_EQ(apple.memory_mib(), 512);
+  EXPECT_EQ(apple.duration().seconds(), 1);
+  EXPECT_EQ(apple.duration().nanos(), 500'000'000);
+  EXPECT_EQ(apple.workers_per_cgroup(), 3);
+  EXPECT_EQ(apple.constraints().min_llcs(), 2);
+  EXPECT_TRUE(apple.constraints().requires_smt());
+  EXPECT_THAT(apple.required_flags(), ElementsAre("steal"));
+  EXPECT_EQ(apple.scheduler().binary(), "scx_mine");
+  EXPECT_THAT(apple.scheduler().args(), ElementsAre("--a b"));
+  ASSERT_EQ(apple.scheduler().flags_size(), 2);
+  EXPECT_THAT(apple.scheduler().flags(1).requires_flags(), ElementsAre("llc"));
+  EXPECT_TRUE(apple.ignored_by_default());
+}
+
+absl::Status Check(TestOptions options, std::string_view name = "t") {
+  TestEntry entry{.name = name, .file = "f.cc", .line = 3, .options = options};
+  const TestEntry* const tests[] = {&entry};
+  return CheckTests(tests);
+}
+
+auto Invalid(const std::string& text) {
+  return StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(text));
+}
+
+TEST(CheckTestsTest, RefusesNamesThatAreNone) {
+  EXPECT_THAT(Check({}, ""), Invalid("not empty"));
+  EXPECT_THAT(Check({}, "a/b"), Invalid("f.cc:3"));
+  EXPECT_THAT(Check({}, "a\\b"), Invalid("not empty"));
+}
+
+TEST(CheckTestsTest, RefusesTheSameNameTwice) {
+  TestEntry entry{.name = "t", .file = "f.cc", .line = 3};
+  const TestEntry* const tests[] = {&entry, &entry};
+  EXPECT_THAT(CheckTests(tests), Invalid("same name"));
+}
+
+TEST(CheckTestsTest, RefusesValuesOutOfRange) {
+  EXPECT_THAT(Check({.topology = {.cores = 0}}), Invalid("axis"));
+  EXPECT_THAT(Check({.topology = {.numa_nodes = 2, .llcs = 3}}),
+              Invalid("divisible"));
+  EXPECT_THAT(Check({.topology = {.numa_nodes = 2}}), Invalid("divisible"));
+  EXPECT_THAT(Check({.memory_mib = 0}), Invalid("memory_mib"));
+  EXPECT_THAT(Check({.duration = std::chrono::nanoseconds(0)}),
+              Invalid("duration"));
+  EXPECT_THAT(Check({.workers_per_cgroup = 0}), Invalid("workers"));
+  EXPECT_THAT(Check({.constraints = {.max_cpus = 0}}), Invalid("max_*"));
+  EXPECT_THAT(Check({.constraints = {.min_cpus = 5, .max_cpus = 4}}),
+              Invalid("min_*"));
+}
+
+// Would otherwise leave no preset at all, silently.
+TEST(CheckTestsTest, RefusesAMinimumAboveADefaultMaximum) {
+  EXPECT_THAT(Check({.constraints = {.min_llcs = 13}}), Invalid("max_llcs"));
+  EXPECT_THAT(Check({.constraints = {.min_numa_nodes = 2}}),
+              Invalid("max_numa_nodes"));
+}
+
+TEST(CheckTestsTest, RefusesFlagsThatMakeNoSense) {
+  EXPECT_THAT(Check({.required_flags = {"llc"}}), Invalid("none"));
+  EXPECT_THAT(Check({.scheduler = &kScheduler, .required_flags = {"nope"}}),
+              Invalid("llc, steal"));
+  EXPECT_THAT(Check({.scheduler = &kScheduler,
+                     .required_flags = {"llc"},
+                     .excluded_flags = {"llc"}}),
+              Invalid("both"));
+  EXPECT_THAT(Check({.scheduler = &kScheduler,
+                     .required_flags = {"steal"},
+                     .excluded_flags = {"llc"}}),
+              Invalid("needs \"llc\""));
+}
+
+TEST(RegistryTest, FindsByExactName) {
+  EXPECT_NE(FindTest(LinkedTests(), "apple"), nullptr);
+  EXPECT_EQ(FindTest(LinkedTests(), "appl"), nullptr);
+}
+
+}  // namespace
+}  // namespace internal
+}  // namespace ktstr

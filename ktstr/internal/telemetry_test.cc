@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The ktstr authors
+
+#include "ktstr/internal/telemetry.h"
+
+#include <string>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace ktstr::internal {
+namespace {
+
+using ::testing::ElementsAre;
+
+constexpr uint64_t kMs = 1'000'000;
+
+class FakeProbe : public WorkerProbe {
+ public:
+  uint64_t NowNs() override { return now; }
+  uint64_t CpuTimeNs() override { return cpu_time; }
+  int Cpu() override { return cpu; }
+  std::optional<Schedstat> ReadSchedstat() override { return schedstat; }
+  std::vector<uint64_t> ReadStealNs() override { return steal; }
+
+  // Time passes on the CPU.
+  void Run(uint64_t ns) {
+    now += ns;
+    cpu_time += ns;
+  }
+
+  uint64_t now = 1000;
+  uint64_t cpu_time = 50;
+  int cpu = 0;
+  std::optional<Schedstat> schedstat;
+  std::vector<uint64_t> steal;
+};
+
+TEST(TelemetryTest, TimesAreDeltasFromBegin) {
+  FakeProbe probe;
+  probe.schedstat = Schedstat{100, 10, 1};
+  Telemetry telemetry({.probe = &probe});
+  telemetry.Begin();
+  probe.Run(3 * kMs);
+  telemetry.EndIteration(1024);
+  probe.now += kMs;
+  probe.schedstat = Schedstat{400, 25, 4};
+  WorkerReport report = telemetry.Finish();
+  EXPECT_TRUE(report.completed);
+  EXPECT_EQ(report.wall_time_ns, 4 * kMs);
+  EXPECT_EQ(report.cpu_time_ns, 3 * kMs);
+  EXPECT_EQ(report.off_cpu_ns, kMs);
+  EXPECT_EQ(report.work_units, 1024u);
+  EXPECT_EQ(report.iterations, 1u);
+  EXPECT_TRUE(report.has_schedstat);
+  EXPECT_EQ(report.schedstat_run_delay_ns, 15u);
+  EXPECT_EQ(report.schedstat_run_count, 3u);
+}
+
+TEST(TelemetryTest, LongestGapHasCpuAndOffset) {
+  FakeProbe probe;
+  Telemetry telemetry({.probe = &probe});
+  telemetry.Begin();
+  probe.Run(2 * kMs);
+  telemetry.EndIteration(1);
+  probe.cpu = 3;
+  probe.Run(1 * kMs);
+  telemetry.EndIteration(1);
+  probe.now += 70 * kMs;
+  telemetry.EndIteration(1);
+  probe.Run(5 * kMs);
+  WorkerReport report = telemetry.Finish();
+  EXPECT_EQ(report.max_gap_ns, 70 * kMs);
+  EXPECT_EQ(report.max_gap_cpu, 3);
+  EXPECT_EQ(report.max_gap_at_ns, 73 * kMs);
+}
+
+// A worker that is starved until the very end has no later checkpoint.
+TEST(TelemetryTest, TheTailUntilStopIsAGap) {
+  FakeProbe probe;
+  Telemetry telemetry({.probe = &probe});
+  telemetry.Begin();
+  probe.now += 900 * kMs;
+  EXPECT_EQ(telemetry.Finish().max_gap_ns, 900 * kMs);
+}
+
+TEST(TelemetryTest, IntendedBlockingIsNoGap) {
+  FakeProbe probe;
+  Telemetry telemetry({.probe = &probe});
+  telemetry.Begin();
+  probe.now += 130 * kMs;
+  telemetry.Blocked(100 * kMs);
+  telemetry.EndIteration(1);
+  probe.Run(kMs);
+  telemetry.EndIteration(1);
+  WorkerReport report = telemetry.Finish();
+  EXPECT_EQ(report.max_gap_ns, 30 * kMs);
+  EXPECT_EQ(report.blocked_ns, 100 * kMs);
+}
+
+TEST(TelemetryTest, MigrationsAreSeenAtCheckpoints) {
+  FakeProbe probe;
+  Telemetry telemetry({.probe = &probe});
+  telemetry.Begin();
+  for (int cpu : {0, 1, 1, 2}) {
+    probe.cpu = cpu;
+    probe.Run(kMs);
+    telemetry.EndIteration(1);
+  }
+  WorkerReport report = telemetry.Finish();
+  EXPECT_EQ(report.migration_count, 2u);
+  ASSERT_EQ(report.migrations.size(), 2u);
+  EXPECT_EQ(report.migrations[1].from_cpu, 1);
+  EXPECT_EQ(report.migrations[1].to_cpu, 2);
+  EXPECT_EQ(report.migrations[1].at_ns, 4 * kMs);
+}
+
+TEST(TelemetryTest, ResidencesCountOnlyWhilePlacementsAreInForce) {
+  FakeProbe probe;
+  std::atomic<uint32_t> epoch{0};
+  Telemetry telemetry({.probe = &probe, .placement_epoch = &epoch});
+  telemetry.Begin();
+  epoch = 1;
+  probe.cpu = 5;
+  probe.Run(kMs);
+  telemetry.EndIteration(1);
+  epoch = 2;
+  probe.Run(kMs);
+  telemetry.EndIteration(1);
+  probe.Run(kMs);
+  telemetry.EndIteration(1);
+  WorkerReport report = telemetry.Finish();
+  EXPECT_THAT(report.residences, ElementsAre(Residence{.epoch = 0, .cpu = 0},
+                                             Residence{.epoch = 2, .cpu = 5}));
+}
+
+TEST(TelemetryTest, MigrationListIsBoundedAndTheCountIsNot) {
+  FakeProbe probe;
+  Telemetry telemetry({.probe = &probe});
+  telemetry.Begin();
+  for (size_t i = 0; i < 3 * WorkerReport::kMaxMigrations; ++i) {
+    probe.cpu = 1 - probe.cpu;
+    probe.Run(10);
+    telemetry.EndIteration(1);
+  }
+  WorkerReport report = telemetry.Finish();
+  EXPECT_EQ(report.migration_count, 3 * WorkerReport::kMaxMigrations);
+  EXPECT_EQ(report.migrations.size(), WorkerReport::kMaxMigrations);
+  EXPECT_EQ(report.residences.size(), 2u);
+}
+
+TEST(TelemetryTest, ReservoirIsBoundedAndUniform) {
+  FakeProbe probe;
+  Telemetry telemetry({.probe = &probe, .seed = 11});
+  telemetry.Begin();
+  const size_t total = 4 * WorkerReport::kMaxLatencies;
+  for (size_t i = 0; i < total; ++i) telemetry.Woke(i);
+  WorkerReport report = telemetry.Finish();
+  EXPECT_EQ(report.wake_sample_total, total);
+  ASSERT_EQ(report.resume_latencies_ns.size(), WorkerReport::kMaxLatencies);
+  double sum = 0;
+  for (uint64_t latency : report.resume_latencies_ns) sum += latency;
+  EXPECT_NEAR(sum / WorkerReport::kMaxLatencies, total / 2.0, total * 0.01);
+}
+
+TEST(TelemetryTest, StealAwareGapsAreNetOfStolenTime) {
+  FakeProbe probe;
+  probe.steal = {0, 0};
+  Telemetry telemetry({.probe = &probe, .is_steal_aware = true});
+  telemetry.Begin();
+  probe.now += 500 * kMs;
+  probe.steal = {400 * kMs, 7000 * kMs};
+  telemetry.EndIteration(1);
+  WorkerReport report = telemetry.Finish();
+  EXPECT_EQ(report.max_gap_ns, 100 * kMs);
+  EXPECT_EQ(report.max_gap_stolen_ns, 400 * kMs);
+  EXPECT_EQ(report.stolen_ns, 400 * kMs);
+}
+
+TEST(TelemetryTest, WithoutStealAwarenessNothingIsSubtracted) {
+  FakeProbe probe;
+  probe.steal = {0};
+  Telemetry telemetry({.probe = &probe});
+  telemetry.Begin();
+  probe.now += 500 * kMs;
+  probe.steal = {400 * kMs};
+  telemetry.EndIteration(1);
+  WorkerReport report = telemetry.Finish();
+  EXPECT_EQ(report.max_gap_ns, 500 * kMs);
+  EXPECT_EQ(report.stolen_ns, 0u);
+}
+
+TEST(TelemetryTest, LiveCounterFollowsIterations) {
+  FakeProbe probe;
+  std::atomic<uint64_t> live{0};
+  Telemetry telemetry({.probe = &probe, .live_iterations = &live});
+  telemetry.Begin();
+  telemetry.EndIteration(1);
+  telemetry.EndIteration(1);
+  EXPECT_EQ(live.load(), 2u);
+}
+
+TEST(ParseStealNsTest, TakesTheEighthColumnOfEachCpu) {
+  const std::string text =
+      "cpu  1 2 3 4 5 6 7 99 0 0\n"
+      "cpu0 1 2 3 4 5 6 7 8 0 0\n"
+      "cpu2 1 2 3 4 5 6 7 5 0 0\n"
+      "intr 1 2 3\n";
+  EXPECT_THAT(ParseStealNs(text.data(), text.size()),
+              ElementsAre(80 * kMs, 0, 50 * kMs));
+}
+
+TEST(ParseStealNsTest, DamagedLinesAreSkipped) {
+  const std::string text =
+      "cpu0 1 2\ncpux 1 2 3 4 5 6 7 8\ncpu99999999 1 2 3 4 5 6 7 8";
+  EXPECT_TRUE(ParseStealNs(text.data(), text.size()).empty());
+}
+
+TEST(RealWorkerProbeTest, ClocksRun) {
+  WorkerProbe& probe = RealWorkerProbe();
+  uint64_t before = probe.NowNs();
+  EXPECT_GE(probe.NowNs(), before);
+  EXPECT_GE(probe.Cpu(), 0);
+  EXPECT_FALSE(probe.ReadStealNs().empty());
+}
+
+}  // namespace
+}  // namespace ktstr::internal

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The ktstr authors
+
+// Real worker processes, no privileges needed. Where a test must let workers
+// run, it waits for their counters to move.
+#include "ktstr/internal/worker_group.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/status_matchers.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace ktstr::internal {
+namespace {
+
+using ::absl_testing::StatusIs;
+using ::testing::Each;
+using ::testing::Field;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+
+std::unique_ptr<WorkerGroup> Spawn(WorkerGroupSpec spec) {
+  absl::StatusOr<std::unique_ptr<WorkerGroup>> group =
+      WorkerGroup::Spawn(std::move(spec));
+  EXPECT_OK(group);
+  return group.ok() ? *std::move(group) : nullptr;
+}
+
+// Until the workers did `iterations` together, or a minute is over.
+bool AwaitIterations(const WorkerGroup& group, uint64_t iterations) {
+  const absl::Duration deadline = RealClock().Monotonic() + absl::Minutes(1);
+  while (group.TotalIterations() < iterations) {
+    if (RealClock().Monotonic() > deadline) return false;
+    sched_yield();
+  }
+  return true;
+}
+
+bool Exists(pid_t pid) { return kill(pid, 0) == 0; }
+
+std::vector<WorkerReport> RunUntil(WorkerGroupSpec spec, uint64_t iterations) {
+  std::unique_ptr<WorkerGroup> group = Spawn(std::move(spec));
+  if (group == nullptr) return {};
+  EXPECT_OK(group->Start());
+  EXPECT_TRUE(AwaitIterations(*group, iterations));
+  return group->StopAndCollect();
+}
+
+TEST(WorkerGroupTest, SpinningWorkersReport) {
+  std::vector<WorkerReport> reports =
+      RunUntil({.type = WorkType::cpu_spin(), .workers = 2}, 100);
+  ASSERT_THAT(reports, SizeIs(2));
+  EXPECT_THAT(reports, Each(Field(&WorkerReport::completed, true)));
+  EXPECT_GE(reports[0].iterations + reports[1].iterations, 100u);
+  for (const WorkerReport& report : reports) {
+    EXPECT_EQ(report.work_units, report.iterations * 1024);
+    EXPECT_GT(report.wall_time_ns, 0u);
+    EXPECT_GE(report.wall_time_ns + 1'000'000, report.cpu_time_ns);
+    EXPECT_FALSE(report.residences.empty());
+    EXPECT_EQ(report.setup_error, "");
+  }
+}
+
+class WorkTypeTest : public ::testing::TestWithParam<WorkType> {};
+
+TEST_P(WorkTypeTest, MakesProgressAndStops) {
+  absl::Duration start = RealClock().Monotonic();
+  std::vector<WorkerReport> reports =
+      RunUntil({.type = GetParam(), .workers = 2}, 6);
+  ASSERT_THAT(reports, SizeIs(2));
+  for (const WorkerReport& report : reports) {
+    EXPECT_TRUE(report.completed) << report.exit.ToString();
+    EXPECT_GT(report.work_units, 0u);
+    EXPECT_EQ(report.setup_error, "");
+  }
+  EXPECT_LT(RealClock().Monotonic() - start, absl::Seconds(30));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, WorkTypeTest,
+    ::testing::Values(WorkType::cpu_spin(), WorkType::yield_heavy(),
+                      WorkType::mixed(), WorkType::io_sync(),
+                      WorkType::bursty({.burst = std::chrono::milliseconds(1),
+                                        .sleep = std::chrono::milliseconds(1)}),
+                      WorkType::futex_ping_pong(), WorkType::fork_exit()),
+    [](const auto& info) { return info.param.name(); });
+
+TEST(WorkerGroupTest, PingPongPartnersAlternate) {
+  std::vector<WorkerReport> reports =
+      RunUntil({.type = WorkType::futex_ping_pong(), .workers = 4}, 200);
+  ASSERT_THAT(reports, SizeIs(4));
+  for (int pair : {0, 2}) {
+    int64_t first = reports[pair].iterations;
+    int64_t second = reports[pair + 1].iterations;
+    EXPECT_LE(std::abs(first - second), 1);
+    EXPECT_GT(reports[pair].wake_sample_total, 0u);
+  }
+}
+
+TEST(WorkerGroupTest, WorkersWaitForTheStart) {
+  std::unique_ptr<WorkerGroup> group =
+      Spawn({.type = WorkType::cpu_spin(), .workers = 1});
+  EXPECT_EQ(group->TotalIterations(), 0u);
+  std::vector<WorkerReport> reports = group->StopAndCollect();
+  ASSERT_THAT(reports, SizeIs(1));
+  EXPECT_FALSE(reports[0].completed);
+  EXPECT_EQ(reports[0].work_units, 0u);
+}
+
+TEST(WorkerGroupTest, RefusesCountsThatDoNotFit) {
+  EXPECT_THAT(WorkerGroup::Spawn({.workers = 0}).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("not 0")));
+  EXPECT_THAT(
+      WorkerGroup::Spawn({.type = WorkType::futex_ping_pong(), .workers = 3})
+          .status(),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               HasSubstr("FutexPingPong needs a multiple of 2")));
+}
+
+TEST(WorkerGroupTest, ACrashedWorkerReportsItsSignal) {
+  WorkType crash = WorkType::custom("crash", [](StopFlag) -> WorkerReport {
+    signal(SIGSEGV, SIG_DFL);
+    raise(SIGSEGV);
+    return {};
+  });
+  std::unique_ptr<WorkerGroup> group = Spawn({.type = crash, .workers = 1});
+  ASSERT_OK(group->Start());
+  std::vector<WorkerReport> reports = group->StopAndCollect();
+  ASSERT_THAT(reports, SizeIs(1));
+  EXPECT_FALSE(reports[0].completed);
+  EXPECT_EQ(reports[0].exit.kind, WorkerExit::Kind::kSignaled);
+  EXPECT_EQ(reports[0].exit.value, SIGSEGV);
+  EXPECT_EQ(reports[0].pid, group->pids()[0]);
+}
+
+TEST(WorkerGroupTest, AnExitWithoutReportKeepsItsCode) {
+  WorkType quits =
+      WorkType::custom("quits", [](StopFlag) -> WorkerReport { _exit(7); });
+  std::unique_ptr<WorkerGroup> group = Spawn({.type = quits, .workers = 1});
+  ASSERT_OK(group->Start());
+  std::vector<WorkerReport> reports = group->StopAndCollect();
+  EXPECT_EQ(reports[0].exit.kind, WorkerExit::Kind::kExited);
+  EXPECT_EQ(reports[0].exit.value, 7);
+}
+
+TEST(WorkerGroupTest, AWorkerThatIgnoresStopIsTimedOutAndGone) {
+  WorkType deaf = WorkType::custom("deaf", [](StopFlag) -> WorkerReport {
+    for (;;) pause();
+  });
+  std::unique_ptr<WorkerGroup> group = Spawn({.type = deaf, .workers = 1});
+  ASSERT_OK(group->Start());
+  pid_t pid = group->pids()[0];
+  std::vector<WorkerReport> reports =
+      group->StopAndCollect(absl::Milliseconds(50));
+  EXPECT_EQ(reports[0].exit.kind, WorkerExit::Kind::kTimedOut);
+  EXPECT_FALSE(Exists(pid));
+}
+
+TEST(WorkerGroupTest, CustomReportsArriveWhole) {
+  WorkType counts = WorkType::custom("counts", [](StopFlag stop) {
+    WorkerReport report;
+    while (!stop.is_set()) ++report.work_units;
+    report.iterations = 3;
+    return report;
+  });
+  std::unique_ptr<WorkerGroup> group = Spawn({.type = counts, .workers = 1});
+  ASSERT_OK(group->Start());
+  std::vector<WorkerReport> reports = group->StopAndCollect();
+  EXPECT_TRUE(reports[0].completed);
+  EXPECT_EQ(reports[0].iterations, 3u);
+}
+
+TEST(WorkerGroupTest, DestructionLeavesNoProcess) {
+  std::unique_ptr<WorkerGroup> group =
+      Spawn({.type = WorkType::cpu_spin(), .workers = 3});
+  ASSERT_OK(group->Start());
+  std::vector<pid_t> pids = group->pids();
+  group.reset();
+  for (pid_t pid : pids) EXPECT_FALSE(Exists(pid));
+}
+
+TEST(WorkerGroupTest, AffinityPinsEachWorker) {
+  const int cpu = sched_getcpu();
+  std::vector<WorkerReport> reports = RunUntil(
+      {.type = WorkType::cpu_spin(), .workers = 1, .affinities = {{cpu}}}, 50);
+  ASSERT_THAT(reports[0].residences, SizeIs(1));
+  EXPECT_EQ(reports[0].residences[0].cpu, cpu);
+}
+
+TEST(WorkerGroupTest, AnImpossibleAffinityIsReported) {
+  std::vector<WorkerReport> reports = RunUntil(
+      {.type = WorkType::cpu_spin(), .workers = 1, .affinities = {{4095}}}, 1);
+  EXPECT_THAT(reports[0].setup_error, HasSubstr("affinity 4095"));
+}
+
+TEST(WorkerGroupTest, BatchAndIdlePoliciesApply) {
+  for (SchedPolicy policy : {SchedPolicy::batch(), SchedPolicy::idle()}) {
+    std::vector<WorkerReport> reports = RunUntil(
+        {.type = WorkType::cpu_spin(), .policy = policy, .workers = 1}, 1);
+    EXPECT_EQ(reports[0].setup_error, "");
+  }
+}
+
+TEST(WorkerGroupTest, PlacementEpochsSeparateResidences) {
+  std::unique_ptr<WorkerGroup> group =
+      Spawn({.type = WorkType::cpu_spin(), .workers = 1});
+  ASSERT_OK(group->Start());
+  ASSERT_TRUE(AwaitIterations(*group, 10));
+  group->BeginPlacementChange();
+  EXPECT_EQ(group->epoch(), 1u);
+  group->EndPlacementChange();
+  EXPECT_EQ(group->epoch(), 2u);
+  ASSERT_TRUE(AwaitIterations(*group, group->TotalIterations() + 10));
+  std::vector<WorkerReport> reports = group->StopAndCollect();
+  ASSERT_FALSE(reports[0].residences.empty());
+  EXPECT_EQ(reports[0].residences.front().epoch, 0u);
+  EXPECT_EQ(reports[0].residences.back().epoch, 2u);
+}
+
+TEST(WorkerGroupTest, BurstySleepIsBlockingNotGap) {
+  std::vector<WorkerReport> reports = RunUntil(
+      {.type = WorkType::bursty({.burst = std::chrono::milliseconds(1),
+                                 .sleep = std::chrono::milliseconds(60)}),
+       .workers = 1},
+      20);
+  EXPECT_GE(reports[0].blocked_ns, 59'000'000u);
+  EXPECT_GE(reports[0].off_cpu_ns, 59'000'000u);
+}
+
+}  // namespace
+}  // namespace ktstr::internal

@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The ktstr authors
+
+// The engine with real, short-lived workers and recorded cgroups.
+#include "ktstr/scenario.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "base/clock.h"
+#include "base/status_matchers.h"
+#include "base/subprocess.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "ktstr/internal/cgroup_tree_fake.h"
+
+namespace ktstr {
+namespace {
+
+using ::absl_testing::StatusIs;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+using namespace std::chrono_literals;
+
+// Shared CPUs may starve a short run: what is judged is named by the test.
+constexpr Checks kNoChecks = {.not_starved = false};
+
+class ScenarioTest : public ::testing::Test {
+ protected:
+  Context MakeContext(ContextParts parts = {}) {
+    parts.topology = &topology_;
+    parts.cgroups = &cgroups_;
+    parts.on_stimulus = [this](const StimulusRecord& record) {
+      stimuli_.push_back(record);
+    };
+    if (parts.duration == 1s) parts.duration = 20ms;
+    return Context(std::move(parts));
+  }
+
+  Verdict Run(Backdrop backdrop, std::vector<Step> steps,
+              Checks checks = kNoChecks, ContextParts parts = {}) {
+    absl::StatusOr<Verdict> verdict =
+        run(MakeContext(std::move(parts)), backdrop, steps, checks);
+    EXPECT_OK(verdict);
+    return verdict.ok() ? *verdict : Verdict{};
+  }
+
+  std::vector<std::string> Calls() const { return cgroups_.calls(); }
+
+  GuestTopology topology_ =
+      GuestTopology::FromDeclared(*Topology::Parse("1n2l4c1t"));
+  internal::CgroupTreeFake cgroups_;
+  std::vector<StimulusRecord> stimuli_;
+};
+
+TEST_F(ScenarioTest, CgroupsAreMadeFilledJudgedAndRemoved) {
+  absl::StatusOr<Verdict> verdict =
+      run_cgroups(MakeContext(),
+                  {Cgroup{"cg_0"}.cpus(CpuSet::disjoint(0, 2)),
+                   Cgroup{"cg_1"}.workers(2).type(WorkType::yield_heavy())},
+                  kNoChecks);
+  ASSERT_OK(verdict);
+  EXPECT_TRUE(verdict->passed);
+  EXPECT_THAT(Calls(), ElementsAre("create cg_0", "cpuset cg_0 0-2",
+                                   "move cg_0 1", "create cg_1", "move cg_1 2",
+                                   "remove cg_1", "remove cg_0"));
+  ASSERT_THAT(verdict->groups, SizeIs(2));
+  EXPECT_EQ(verdict->groups[0].cgroup, "cg_0");
+  EXPECT_EQ(verdict->groups[1].workers, 2);
+}
+
+TEST_F(ScenarioTest, WhatAStepMadeEndsWithItAndTheBackdropStays) {
+  Run(Backdrop{}.cgroup(Cgroup{"base"}),
+      {Step{}.cgroup(Cgroup{"one"}).hold(1ms), Step{}.hold(1ms)});
+  EXPECT_THAT(Calls(), ElementsAre("create base", "move base 1", "create one",
+                                   "move one 1", "remove one", "remove base"));
+}
+
+TEST_F(ScenarioTest, NamingACgroupOfAnEarlierStepSaysSo) {
+  Verdict verdict = Run(
+      Backdrop{}, {Step{}.op(Op::add_cgroup("one")).hold(1ms),
+                   Step{}.op(Op::set_cpuset("one", CpuSet::llc(0))).hold(1ms)});
+  ASSERT_THAT(verdict.findings, SizeIs(1));
+  EXPECT_EQ(verdict.findings[0].kind, FindingKind::kTestBodyError);
+  EXPECT_THAT(verdict.findings[0].message,
+              HasSubstr("step 2 of 2: set_cpuset(one, llc(0)): cgroup \"one\" "
+                        "belonged to an earlier step"));
+}
+
+TEST_F(ScenarioTest, AFailingStepEndsTheScenarioAndCleansUp) {
+  cgroups_.FailOn("cpuset base", absl::DeadlineExceededError("kernel hangs"));
+  Verdict verdict =
+      Run(Backdrop{}.cgroup(Cgroup{"base"}),
+          {Step{}.op(Op::set_cpuset("base", CpuSet::llc(1))).hold(1ms),
+           Step{}.op(Op::add_cgroup("never")).hold(1ms)});
+  EXPECT_FALSE(verdict.passed);
+  ASSERT_THAT(verdict.findings, SizeIs(1));
+  EXPECT_EQ(verdict.findings[0].kind, FindingKind::kOther);
+  EXPECT_THAT(verdict.findings[0].message, HasSubstr("step 1 of 2"));
+  EXPECT_THAT(Calls(), Contains("remove base"));
+  EXPECT_THAT(Calls(), ::testing::Not(Contains("create never")));
+  EXPECT_TRUE(cgroups_.existing().empty());
+}
+
+TEST_F(ScenarioTest, ABackdropThatFailsSaysBackdrop) {
+  Verdict verdict = Run(Backdrop{}.cgroup(Cgroup{"a"}).cgroup(Cgroup{"a"}), {});
+  ASSERT_THAT(verdict.findings, SizeIs(1));
+  EXPECT_THAT(verdict.findings[0].message,
+              HasSubstr("Backdrop setup: cgroup a: there is a cgroup \"a\""));
+  EXPECT_TRUE(cgroups_.existing().empty());
+}
+
+TEST_F(ScenarioTest, HoldsAreCheckedBeforeAnythingRuns) {
+  Context ctx = MakeContext();
+  for (Hold hold : {Hold::frac(0), Hold::frac(-1),
+                    Hold::frac(std::numeric_limits<double>::infinity()),
+                    Hold::fixed(0ns), Hold::fixed(-1ms), Hold::loop(0ns)}) {
+    EXPECT_THAT(
+        run_steps(ctx, {Step{}.op(Op::add_cgroup("a")).hold(hold)}).status(),
+        StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("step 1")));
+  }
+  EXPECT_THAT(Calls(), IsEmpty());
+}
+
+TEST_F(ScenarioTest, PayloadOpsAreUnimplementedBeforeAnythingRuns) {
+  EXPECT_THAT(run(MakeContext(), Backdrop{}.op(Op::run_payload("fio", {})), {})
+                  .status(),
+              StatusIs(absl::StatusCode::kUnimplemented, HasSubstr("fio")));
+  EXPECT_THAT(Calls(), IsEmpty());
+}
+
+TEST_F(ScenarioTest, FixedAndFractionHoldsLastAsLongAsTheySay) {
+  absl::Duration start = RealClock().Monotonic();
+  Run(Backdrop{}, {Step{}.hold(30ms), Step{}.hold(Hold::frac(1.5))});
+  EXPECT_GE(RealClock().Monotonic() - start, absl::Milliseconds(60));
+}
+
+TEST_F(ScenarioTest, EveryStepLeavesAStimulus) {
+  Run(Backdrop{}.cgroup(Cgroup{"base"}.workers(2)),
+      {Step{}
+           .op(Op::add_cgroup("x"))
+           .op(Op::clear_cpuset("x"))
+           .hold(1ms)
+           .label("first"),
+       Step{}.hold(1ms)});
+  ASSERT_THAT(stimuli_, SizeIs(2));
+  EXPECT_EQ(stimuli_[0].label, "first");
+  EXPECT_EQ(stimuli_[0].op_kinds, 0b1001u);
+  EXPECT_EQ(stimuli_[0].ops, 2);
+  EXPECT_EQ(stimuli_[0].cgroups, 2);
+  EXPECT_EQ(stimuli_[0].workers, 2);
+  EXPECT_EQ(stimuli_[1].step, 1);
+  EXPECT_EQ(stimuli_[1].cgroups, 1);
+}
+
+TEST_F(ScenarioTest, LoopsRepeatTheirOpsAndLeaveAStimulusEach) {
+  Verdict verdict = Run(Backdrop{}, {Step{}
+                                         .op(Op::remove_cgroup("x"))
+                                         .op(Op::add_cgroup("x"))
+                                         .hold(Hold::loop(5ms))});
+  EXPECT_TRUE(verdict.passed);
+  EXPECT_GE(stimuli_.size(), 1u);
+  EXPECT_LE(stimuli_.size(), 4u);
+  std::vector<std::string> calls = Calls();
+  EXPECT_EQ(std::count(calls.begin(), calls.end(), "create x"),
+            static_cast<int>(stimuli_.size()));
+}
+
+TEST_F(ScenarioTest, ALoopAfterTheDurationDoesNothing) {
+  Run(Backdrop{}, {Step{}.hold(40ms),
+                   Step{}.op(Op::add_cgroup("x")).hold(Hold::loop(1ms))});
+  EXPECT_THAT(stimuli_, SizeIs(1));
+  EXPECT_THAT(Calls(), IsEmpty());
+}
+
+TEST_F(ScenarioTest, StepsCannotEndWhatTheBackdropOwns) {
+  for (const Op& op : {Op::remove_cgroup("base"), Op::stop_cgroup("base")}) {
+    Verdict verdict =
+        Run(Backdrop{}.op(Op::add_cgroup("base")), {Step{}.op(op).hold(1ms)});
+    ASSERT_THAT(verdict.findings, SizeIs(1));
+    EXPECT_THAT(verdict.findings[0].message, HasSubstr("Backdrop"));
+  }
+}
+
+TEST_F(ScenarioTest, RemovedNamesCanBeUsedAgain) {
+  Verdict verdict = Run(Backdrop{}, {Step{}
+                                         .op(Op::add_cgroup("x"))
+                                         .op(Op::remove_cgroup("x"))
+                                         .op(Op::add_cgroup("x"))
+                                         .op(Op::remove_cgroup("unknown"))
+                                         .hold(1ms)});
+  EXPECT_TRUE(verdict.passed);
+}
+
+TEST_F(ScenarioTest, WorkersStoppedByOpsAreJudged) {
+  Verdict verdict = Run(Backdrop{}, {Step{}
+                                         .op(Op::add_cgroup("x"))
+                                         .op(Op::spawn("x", Work{}))
+                                         .op(Op::stop_cgroup("x"))
+                                         .op(Op::spawn_host(Work{}))
+                                         .hold(1ms)});
+  ASSERT_THAT(verdict.groups, SizeIs(2));
+  EXPECT_EQ(verdict.groups[0].cgroup, "x");
+  EXPECT_EQ(verdict.groups[1].cgroup, "");
+  EXPECT_THAT(Calls(),
+              ElementsAre("create x", "move x 1", "move  1", "remove x"));
+}
+
+TEST_F(ScenarioTest, NestedCgroupsGoDeepestFirstWithTheirParents) {
+  Run(Backdrop{},
+      {Step{}.op(Op::add_cgroup("a/b/c")).op(Op::add_cgroup("z")).hold(1ms)});
+  EXPECT_THAT(Calls(), ElementsAre("create a/b/c", "create z", "remove a/b/c",
+                                   "remove a/b", "remove z", "remove a"));
+  EXPECT_TRUE(cgroups_.existing().empty());
+}
+
+TEST_F(ScenarioTest, SwapWritesEachSetOntoTheOther) {
+  Run(Backdrop{}
+          .op(Op::add_cgroup("a"))
+          .op(Op::add_cgroup("b"))
+          .op(Op::set_cpuset("a", CpuSet::llc(0))),
+      {Step{}.op(Op::swap_cpusets("a", "b")).hold(1ms)});
+  EXPECT_THAT(Calls(), Contains("cpuset b 0-3"));
+  EXPECT_THAT(Calls(), ::testing::Not(Contains("cpuset a ")));
+}
+
+TEST_F(ScenarioTest, MovedTasksChangeTheirCgroup) {
+  Verdict verdict = Run(Backdrop{}.cgroup(Cgroup{"a"}).op(Op::add_cgroup("b")),
+                        {Step{}.op(Op::move_all_tasks("a", "b")).hold(1ms)});
+  EXPECT_THAT(Calls(), Contains("move b 1"));
+  ASSERT_THAT(verdict.groups, SizeIs(1));
+  EXPECT_EQ(verdict.groups[0].cgroup, "b");
+}
+
+TEST_F(ScenarioTest, BackdropWorkersCannotMoveIntoAStep) {
+  Verdict verdict =
+      Run(Backdrop{}.cgroup(Cgroup{"a"}), {Step{}
+                                               .op(Op::add_cgroup("b"))
+                                               .op(Op::move_all_tasks("a", "b"))
+                                               .hold(1ms)});
+  ASSERT_THAT(verdict.findings, SizeIs(1));
+  EXPECT_THAT(verdict.findings[0].message, HasSubstr("ends with this step"));
+}
+
+TEST_F(ScenarioTest, IsolationSeesWorkersOutsideTheirCpuset) {
+  // The fake does not move anybody: a set of CPUs this machine does not run
+  // the worker on is broken at once.
+  Verdict verdict =
+      Run(Backdrop{},
+          {Step{}
+               .cgroup(Cgroup{"a"}.cpus(CpuSet::exact({7})).workers(1))
+               .hold(200ms)},
+          {.not_starved = false, .isolation = true});
+  if (sysconf(_SC_NPROCESSORS_ONLN) > 7) GTEST_SKIP() << "CPU 7 exists here";
+  ASSERT_THAT(verdict.findings, SizeIs(1));
+  EXPECT_EQ(verdict.findings[0].kind, FindingKind::kIsolation);
+  EXPECT_THAT(verdict.findings[0].message, HasSubstr("cpuset was 7"));
+}
+
+TEST_F(ScenarioTest, AThresholdNothingWasJudgedByFails) {
+  Verdict verdict = Run(Backdrop{}, {Step{}.cgroup(Cgroup{"a"}).hold(1ms)},
+                        {.not_starved = false, .isolation = true});
+  ASSERT_THAT(verdict.findings, SizeIs(1));
+  EXPECT_EQ(verdict.findings[0].kind, FindingKind::kNotEvaluated);
+  EXPECT_FALSE(verdict.passed);
+}
+
+TEST_F(ScenarioTest, AnImpossibleWorkerCountIsTheTestsMistake) {
+  Verdict verdict =
+      Run(Backdrop{}, {Step{}.cgroup(Cgroup{"a"}.workers(0)).hold(1ms)});
+  ASSERT_THAT(verdict.findings, SizeIs(1));
+  EXPECT_EQ(verdict.findings[0].kind, FindingKind::kTestBodyError);
+}
+
+TEST_F(ScenarioTest, AnEmptyCpusetIsTheTestsMistake) {
+  Verdict verdict =
+      Run(Backdrop{},
+          {Step{}.cgroup(Cgroup{"a"}.cpus(CpuSet::range(0, 0.01))).hold(1ms)});
+  ASSERT_THAT(verdict.findings, SizeIs(1));
+  EXPECT_EQ(verdict.findings[0].kind, FindingKind::kTestBodyError);
+  EXPECT_THAT(Calls(), ElementsAre("create a", "remove a"));
+}
+
+TEST_F(ScenarioTest, ADyingSchedulerEndsTheHoldAtOnce) {
+  ASSERT_OK_AND_ASSIGN(Subprocess scheduler,
+                       Subprocess::Start({.argv = {"sleep", "0.2"}}));
+  absl::Duration start = RealClock().Monotonic();
+  Verdict verdict = Run(Backdrop{}, {Step{}.hold(60s), Step{}.hold(60s)},
+                        kNoChecks, {.sched_pid = scheduler.pid()});
+  EXPECT_LT(RealClock().Monotonic() - start, absl::Seconds(30));
+  ASSERT_THAT(verdict.findings, SizeIs(1));
+  EXPECT_EQ(verdict.findings[0].kind, FindingKind::kSchedulerDied);
+  EXPECT_THAT(verdict.findings[0].message,
+              HasSubstr("scheduler process died, noticed during step 1 of 2"));
+}
+
+TEST_F(ScenarioTest, ALivingSchedulerChangesNothing) {
+  Verdict verdict = Run(Backdrop{}, {Step{}.hold(2ms)}, kNoChecks,
+                        {.sched_pid = static_cast<int>(getpid())});
+  EXPECT_TRUE(verdict.passed);
+}
+
+TEST_F(ScenarioTest, SetupFunctionsSeeTheContext) {
+  Run(Backdrop{},
+      {Step{}
+           .setup([](const Context& ctx) {
+             std::vector<Cgroup> cgroups;
+             for (int i = 0; i < ctx.topology().num_llcs(); ++i) {
+               cgroups.push_back(
+                   Cgroup{"cg_" + std::to_string(i)}.cpus(CpuSet::llc(i)));
+             }
+             return cgroups;
+           })
+           .hold(1ms)});
+  EXPECT_EQ(cgroups_.calls()[1], "cpuset cg_0 0-3");
+  EXPECT_THAT(Calls(), Contains("cpuset cg_1 4-7"));
+}
+
+}  // namespace
+}  // namespace ktstr
