@@ -24,6 +24,7 @@
 #include "coordinator/server/environment.h"
 #include "coordinator/server/random.h"
 #include "coordinator/server/server.h"
+#include "grpc/support/log.h"
 
 namespace ktstr::coordinator {
 namespace {
@@ -106,6 +107,11 @@ void ExitOnNextSignal() {
   pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
 }
 
+// What gRPC would log on its own reaches us as a status.
+void SilenceGrpc() {
+  gpr_set_log_function([](gpr_log_func_args*) {});
+}
+
 absl::Status AnnounceReady(int fd, const std::string& address) {
   if (fd < 0) return absl::OkStatus();
   UniqueFd owned(fd);
@@ -145,6 +151,7 @@ int Main(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : kExitUsage;
   }
   StartLogging("coordinator", flags.log_level.c_str());
+  SilenceGrpc();
   absl::Status status = Run(flags);
   if (status.ok()) return 0;
   spdlog::error("{}", std::string(status.message()));

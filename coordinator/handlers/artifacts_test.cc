@@ -35,8 +35,6 @@ class ArtifactsTest : public ::testing::Test {
 TEST_F(ArtifactsTest, LargeBlobComesBackInPieces) {
   std::string content(5 << 20, 'x');
   for (size_t i = 0; i < content.size(); i += 4096) content[i] = i >> 12;
-  // One message would exceed what the contract allows; the store counts bytes,
-  // not messages.
   const std::string name = Sha256Hex(content);
   ASSERT_OK(fixture_.Upload(name, content.size(), content));
   std::string back;

@@ -405,7 +405,12 @@ absl::Status Fleet::SettleLocked(Transaction& transaction, HostEntry& host,
       result.set_reason(
           absl::StrCat("host ", host.host_id, " reported no outcome"));
   }
-  return MissLocked(transaction, host, lease, std::move(result));
+  ABSL_RETURN_IF_ERROR(MissLocked(transaction, host, lease, result));
+  if (run->Find(lease.second)->record.state != v1::PENDING) {
+    return absl::OkStatus();
+  }
+  return transaction.KeepEvidence(result,
+                                  "missing; the variant is tried again");
 }
 
 absl::Status Fleet::MissLocked(Transaction& transaction, HostEntry& host,
@@ -426,8 +431,6 @@ absl::Status Fleet::MissLocked(Transaction& transaction, HostEntry& host,
   ABSL_ASSIGN_OR_RETURN(bool is_stored,
                         transaction.Requeue(result.key(), miss));
   if (!is_stored) return absl::InternalError("store and memory disagree");
-  ABSL_RETURN_IF_ERROR(
-      transaction.KeepEvidence(result, "missing; the variant is tried again"));
   host.leases.erase(lease);
   run.Requeue(lease.second, std::move(miss), ++version_);
   return absl::OkStatus();

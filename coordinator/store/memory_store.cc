@@ -74,7 +74,7 @@ class MemoryStore::MemoryTransaction : public Transaction {
   }
 
   absl::Status KeepEvidence(const v1::AttemptResult& result,
-                            absl::string_view why) override {
+                            absl::string_view) override {
     auto run = content_.runs.find(result.key().run_id());
     if (run == content_.runs.end()) return absl::OkStatus();
     int64_t index = result.key().variant();

@@ -17,6 +17,8 @@
 namespace ktstr::coordinator {
 namespace {
 
+constexpr size_t kPieceBytes = 1 << 20;
+
 // A fixture that cannot be built ends the test program.
 void MustBeOk(const absl::Status& status) {
   if (status.ok()) return;
@@ -107,8 +109,10 @@ absl::Status FleetFixture::Upload(const std::string& sha256, int64_t size_bytes,
   // A refused upload ends early; Finish() says why.
   bool is_open = writer->Write(request);
   request.Clear();
-  request.set_data(content);
-  if (is_open) writer->Write(request);
+  for (size_t at = 0; is_open && at < content.size(); at += kPieceBytes) {
+    request.set_data(content.substr(at, kPieceBytes));
+    is_open = writer->Write(request);
+  }
   writer->WritesDone();
   return FromGrpcStatus(writer->Finish());
 }
