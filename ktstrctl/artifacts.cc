@@ -29,7 +29,7 @@ absl::StatusOr<v1::ArtifactRef> Artifacts::Add(const std::string& path,
     ABSL_ASSIGN_OR_RETURN(hash, Sha256HexOfFile(path));
     files_.insert({hash,
                    {.path = path,
-                    .name = std::string(Basename(path)),
+                    .name = name.empty() ? std::string(Basename(path)) : name,
                     .size_bytes = info.st_size}});
   }
   v1::ArtifactRef reference;

@@ -1,18 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The ktstr authors
 
-#include <unistd.h>
-
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
 
 #include "CLI/CLI.hpp"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "ktstrctl/commands.h"
 #include "ktstrctl/submit_session.h"
 
 namespace ktstr::ktstrctl {
+namespace {
+
+// The parser would wrap a negative number around. Empty means fine.
+std::string CheckSeed(const std::string& text) {
+  uint64_t seed = 0;
+  return absl::SimpleAtoi(text, &seed)
+             ? ""
+             : absl::StrCat(text, " is no number from 0 to 2^64 - 1");
+}
+
+}  // namespace
 
 void AddSubmitCommand(CLI::App& app, Command& chosen) {
   auto options = std::make_shared<SubmitOptions>();
@@ -48,8 +59,10 @@ void AddSubmitCommand(CLI::App& app, Command& chosen) {
       ->add_option("--output", options->output_dir,
                    "Parent of the run's result directory")
       ->capture_default_str();
-  submit->add_option("--seed", options->seed,
-                     "Source of all random choices (default: drawn)");
+  submit
+      ->add_option("--seed", options->seed,
+                   "Source of all random choices (default: drawn)")
+      ->check(CheckSeed);
   submit->add_option("--max-attempts", options->max_attempts,
                      "Tries of a variant whose attempts miss, 1 to 100");
   submit->add_flag("--quiet", options->is_quiet,

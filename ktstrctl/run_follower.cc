@@ -96,6 +96,7 @@ absl::Status RunFollower::TakeNews(RunWatch& watch, bool& is_over) {
   TellTrouble(news.trouble);
   options_.progress->Redraw();
   is_over = news.is_over;
+  if (!is_over) return absl::OkStatus();
   return Annotate(news.status, absl::StrCat("run ", run_id_));
 }
 
@@ -136,6 +137,14 @@ absl::Status RunFollower::Settle(const v1::Variant& variant) {
 absl::Status RunFollower::GiveUp(int outcome, const std::string& reason) {
   trouble_ = reason;
   options_.progress->Note(reason);
+  // What the stream had no time to say, when the coordinator still answers.
+  absl::StatusOr<v1::GetRunResponse> last = options_.client->GetRun(run_id_);
+  if (last.ok()) {
+    *run_ = last->run();
+    for (const v1::Variant& variant : last->variants()) {
+      ABSL_RETURN_IF_ERROR(Settle(variant));
+    }
+  }
   for (auto& [index, kept] : variants_) {
     if (kept.state() == v1::DONE) continue;
     v1::Variant settled = kept;

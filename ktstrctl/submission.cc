@@ -205,8 +205,9 @@ absl::Status AddKernels(const std::vector<kernel::ResolvedKernel>& kernels,
     v1::KernelSpec& kernel = *submission.request->add_kernels();
     kernel.set_label(resolved.label);
     kernel.set_version(resolved.version);
-    ABSL_ASSIGN_OR_RETURN(*kernel.mutable_image(),
-                          submission.artifacts.Add(resolved.vmlinux_path));
+    ABSL_ASSIGN_OR_RETURN(
+        *kernel.mutable_image(),
+        submission.artifacts.Add(resolved.vmlinux_path, "vmlinux"));
     ABSL_ASSIGN_OR_RETURN(bool has_sched_ext, HasSchedExt(resolved));
     kernel.set_has_sched_ext(has_sched_ext);
     if (!program.empty() && !has_sched_ext) {

@@ -294,7 +294,8 @@ class Session {
     if (follower_->was_cancelled()) return kExitCancelled;
     if (counts.failed() + counts.errors() > 0) return kExitFailed;
     if (counts.cancelled() > 0) return kExitCancelled;
-    bool is_whole = counts.passed() + counts.skipped() == counts.total();
+    bool is_whole = follower_->trouble().empty() &&
+                    counts.passed() + counts.skipped() == counts.total();
     return is_whole ? kExitPassed : kExitMissed;
   }
 
