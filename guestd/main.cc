@@ -110,8 +110,10 @@ std::string Serve(absl::Duration init_started) {
   options.session.init_started = init_started;
   options.session.is_init = true;
   options.init_error = init_error;
-  Daemon daemon(std::move(options), *std::move(channel));
-  return std::string(DaemonEndName(daemon.Run()));
+  // Never destroyed: the machine ends first, and gRPC's tear-down may wait 10 s
+  // for the poller of a blocked write.
+  auto* daemon = new Daemon(std::move(options), *std::move(channel));
+  return std::string(DaemonEndName(daemon->Run()));
 }
 
 }  // namespace
