@@ -158,11 +158,18 @@ absl::Status WorkerGroup::Start() {
                   "start workers");
 }
 
+std::vector<uint64_t> WorkerGroup::Iterations() const {
+  std::vector<uint64_t> counts;
+  for (int i = 0; i < spec_.workers; ++i) {
+    counts.push_back(
+        shared_->slots()[i].iterations.load(std::memory_order_relaxed));
+  }
+  return counts;
+}
+
 uint64_t WorkerGroup::TotalIterations() const {
   uint64_t total = 0;
-  for (int i = 0; i < spec_.workers; ++i) {
-    total += shared_->slots()[i].iterations.load(std::memory_order_relaxed);
-  }
+  for (uint64_t count : Iterations()) total += count;
   return total;
 }
 

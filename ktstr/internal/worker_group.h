@@ -69,7 +69,8 @@ class WorkerGroup {
   const std::vector<pid_t>& pids() const { return pids_; }
   const WorkerGroupSpec& spec() const { return spec_; }
 
-  // Sum of the workers' live counters; grows only.
+  // The workers' live counters in spawn order, and their sum; they only grow.
+  std::vector<uint64_t> Iterations() const;
   uint64_t TotalIterations() const;
 
   // FailedPrecondition for a worker that is gone, else the mapping of errno.
