@@ -70,6 +70,10 @@ MachineOutcome Machine::Run() {
   if (outcome.end == MachineEnd::kDeadline) {
     absl::StrAppend(&outcome.detail, "; ", DescribeVcpus());
   }
+  if (!device_failure_.empty()) {
+    absl::StrAppend(&outcome.detail, "; the driver broke the rules of ",
+                    device_failure_);
+  }
   return outcome;
 }
 
@@ -123,7 +127,10 @@ absl::Status Machine::AttachVirtio(std::unique_ptr<VirtioDevice> device,
   ABSL_ASSIGN_OR_RETURN(
       auto transport,
       MmioTransport::Create(memory_.get(), loop_.get(), std::move(device),
-                            {.interrupt = std::move(line)}));
+                            {.interrupt = std::move(line),
+                             .on_failure = [this](const absl::Status& why) {
+                               device_failure_ = std::string(why.message());
+                             }}));
   for (int queue = 0; queue < transport->queue_count(); ++queue) {
     ABSL_RETURN_IF_ERROR(vm_->AttachIoEventFd(transport->notify_fd(queue),
                                               base + virtio_mmio::kQueueNotify,

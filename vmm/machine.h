@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -87,6 +88,8 @@ class Machine {
   std::vector<UniqueFd> interrupt_fds_;
   std::unique_ptr<PlatformDevices> platform_devices_;
   std::vector<std::unique_ptr<MmioTransport>> virtio_devices_;
+  // Why a device gave up on its driver; the loop's while it runs.
+  std::string device_failure_;
   Bus ports_;
   Bus mmio_;
   std::vector<std::unique_ptr<VcpuThread>> vcpus_;
