@@ -43,17 +43,19 @@ assemble() {
 }
 given=("$@")
 
-if out/ktstrctl doctor >/dev/null 2>&1; then
-  echo "KVM: direct" >&2
+# The probe's verdict is about /dev/kvm alone; other complaints are not its business.
+if probe=$(out/vmm --probe 2>/dev/null); then
+  echo "KVM runs Linux here: direct" >&2
   assemble "$PWD/out" "$kernel" "$scheduler" "$results"
   exec env "${environment[@]}" "out/$program" ${arguments[@]+"${arguments[@]}"}
 fi
 
-echo "KVM: not usable here ($(out/ktstrctl doctor --summary 2>/dev/null || true)); running in the emulated lab host" >&2
+reason=$(sed -n 's/.*"reason":"\([^"]*\)".*/\1/p' <<<"$probe")
+echo "KVM cannot run Linux here (${reason:-no answer}): in the emulated lab host" >&2
 assemble /ktstr/bin /ktstr/kernel/vmlinux /ktstr/kernel/schedulers/scx_simple /out
 lab=(tools/labhost --cpus 2 --memory 6144 --dir out:/ktstr/bin
   --file "$kernel:/ktstr/kernel/vmlinux"
   --program "$scheduler:/ktstr/kernel/schedulers/scx_simple")
 [[ -z $results ]] || lab+=(--out "$results")
-exec "${lab[@]}" -- env "${environment[@]}" "/ktstr/bin/$program" \
-  ${arguments[@]+"${arguments[@]}"}
+for variable in "${environment[@]}"; do lab+=(--env "$variable"); done
+exec "${lab[@]}" -- "/ktstr/bin/$program" ${arguments[@]+"${arguments[@]}"}

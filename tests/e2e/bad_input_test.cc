@@ -2,8 +2,6 @@
 // SPDX-FileCopyrightText: The ktstr authors
 
 // Bad input: one clear sentence, exit 2, nothing started.
-#include <stdlib.h>
-
 #include <string>
 #include <vector>
 
@@ -12,6 +10,7 @@
 #include "base/status_matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "kernel/testing/tiny_kernel.h"
 #include "tests/e2e/fleet.h"
 
 namespace ktstr::e2e {
@@ -76,10 +75,12 @@ TEST_F(BadInputTest, KernelPathWithoutImage) {
 }
 
 TEST_F(BadInputTest, KernelWithoutSchedExt) {
-  const char* kernel = getenv("KTSTR_E2E_PLAIN_KERNEL");
-  ASSERT_NE(kernel, nullptr);
+  std::string plain =
+      File("vmlinux", kernel::MakeTinyVmlinux(
+                          {.config = "CONFIG_SMP=y\n"
+                                     "# CONFIG_SCHED_CLASS_EXT is not set\n"}));
   ExpectRefused(
-      {Program("topology"), "--kernel", kernel, "--scheduler", SchedulerPath()},
+      {Program("topology"), "--kernel", plain, "--scheduler", SchedulerPath()},
       "SCHED_CLASS_EXT");
 }
 
