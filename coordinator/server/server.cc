@@ -34,9 +34,9 @@ constexpr int kMaxMessageBytes = 256 << 20;
 constexpr absl::Duration kStopGrace = absl::Seconds(2);
 // Between two attempts to write after the store failed.
 constexpr absl::Duration kRetryExpiry = absl::Seconds(1);
-// Pings a client may send to notice a vanished coordinator. Our side sends
-// none: with server keepalive gRPC 1.51 stalls uploads of megabytes until a
-// ping, and the host timeout notices what keepalive would.
+// Notices clients that vanish without closing their connection.
+constexpr int kKeepaliveMs = 20000;
+// Clients may do the same, no more often than this.
 constexpr int kMinClientPingMs = 1000;
 
 // A socket file without a listener is left over from a killed process.
@@ -114,6 +114,9 @@ absl::Status Server::Listen(const std::string& address) {
   grpc::ServerBuilder builder;
   builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveMs);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   builder.AddChannelArgument(
       GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kMinClientPingMs);
   builder.SetMaxReceiveMessageSize(kMaxMessageBytes);

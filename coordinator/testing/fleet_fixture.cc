@@ -12,6 +12,7 @@
 #include "base/sha256.h"
 #include "coordinator/converters/grpc_status.h"
 #include "coordinator/converters/time.h"
+#include "grpc/grpc.h"
 #include "grpcpp/create_channel.h"
 
 namespace ktstr::coordinator {
@@ -31,9 +32,20 @@ bool IsSame(const v1::AttemptKey& a, const v1::AttemptKey& b) {
          a.epoch() == b.epoch();
 }
 
+// gRPC's shutdown, run when the last channel goes, may wait ten seconds for its
+// own poller; one reference that is never given back avoids it.
+void KeepGrpcAlive() {
+  static const bool is_alive = [] {
+    grpc_init();
+    return true;
+  }();
+  (void)is_alive;
+}
+
 }  // namespace
 
 FleetFixture::FleetFixture() : dir_(TempDir::Create("fleet").value()) {
+  KeepGrpcAlive();
   Start();
 }
 
