@@ -38,8 +38,14 @@ void ConsoleWriter::Append(char byte) {
     MutexLock lock(&mutex_);
     request = AppendLocked(byte);
   }
-  if (request == Request::kNow) (void)loop_->Post([this] { Drain(); });
-  if (request == Request::kLinger) (void)loop_->Post([this] { StartLinger(); });
+  if (request == Request::kNone) return;
+  const absl::Status posted = request == Request::kNow
+                                  ? loop_->Post([this] { Drain(); })
+                                  : loop_->Post([this] { StartLinger(); });
+  if (posted.ok()) return;
+  // The loop is busy beyond measure: the next byte asks again.
+  MutexLock lock(&mutex_);
+  requested_ = Request::kNone;
 }
 
 ConsoleWriter::Request ConsoleWriter::AppendLocked(char byte) {

@@ -105,6 +105,16 @@ TEST_F(ConsoleWriterTest, VanishedReaderIsForgotten) {
   writer_->Finish(absl::Hours(1));
 }
 
+TEST_F(ConsoleWriterTest, OverloadedLoopIsAskedAgain) {
+  while (loop_->Post([] {}).ok()) {
+  }
+  Append("first\n");
+  while (loop_->PollOnce(absl::ZeroDuration())) {
+  }
+  Append("second\n");
+  EXPECT_EQ(Received(), "first\nsecond\n");
+}
+
 TEST_F(ConsoleWriterTest, FinishWritesWhatWaits) {
   Append("no newline");
   writer_->Finish(absl::Seconds(10));
