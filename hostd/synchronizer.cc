@@ -16,6 +16,8 @@ namespace {
 
 // On top of max_wait before a silent coordinator counts as away.
 constexpr absl::Duration kCallSlack = absl::Seconds(10);
+// The first moments of a call, in which the coordinator answers if it can.
+constexpr absl::Duration kUncut = absl::Milliseconds(20);
 // Between two calls when neither side had news: a coordinator that answers at
 // once for no reason must not keep us busy.
 constexpr absl::Duration kIdlePause = absl::Milliseconds(50);
@@ -98,16 +100,24 @@ bool Synchronizer::AwaitCall(Call* call) {
 }
 
 bool Synchronizer::AwaitNews(Call* call) {
-  auto is_urgent = [this, call] {
+  auto must_end = [this, call] {
     mutex_.AssertReaderHeld();
-    return call->is_done || has_finished_news_ || state_ == State::kAbandoned;
+    return call->is_done || state_ == State::kAbandoned;
   };
-  auto is_any = [this, call] {
+  auto is_urgent = [this, &must_end] {
     mutex_.AssertReaderHeld();
-    return call->is_done || has_finished_news_ || has_phase_news_ ||
-           state_ == State::kAbandoned;
+    return must_end() || has_finished_news_;
   };
+  auto is_any = [this, &is_urgent] {
+    mutex_.AssertReaderHeld();
+    return is_urgent() || has_phase_news_;
+  };
+  // An answer that is cut off may carry leases, which are lost then: a call
+  // with results is answered at once, any other when something can be placed.
+  bool has_results = !call->request.finished().empty();
   absl::MutexLock lock(&mutex_);
+  mutex_.AwaitWithTimeout(absl::Condition(&must_end),
+                          has_results ? options_.max_wait : kUncut);
   mutex_.AwaitWithTimeout(absl::Condition(&is_urgent), options_.phase_interval);
   mutex_.Await(absl::Condition(&is_any));
   return !call->is_done;
