@@ -31,7 +31,6 @@
 namespace ktstr::internal {
 namespace {
 
-constexpr absl::Duration kWriteTimeout = absl::Seconds(2);
 constexpr absl::Duration kDrainTimeout = absl::Seconds(1);
 constexpr int kMoveAttempts = 3;
 constexpr long kMoveRetryNs = 100'000'000;
@@ -79,13 +78,6 @@ int WriteOnce(int fd, const char* bytes, size_t size) {
   return write(fd, bytes, size) == static_cast<ssize_t>(size) ? 0 : errno;
 }
 
-absl::Status BoundedWrite(const std::string& path, const std::string& bytes) {
-  ABSL_ASSIGN_OR_RETURN(UniqueFd file, OpenFile(path, O_WRONLY));
-  return RunBounded(
-      absl::StrCat("write \"", bytes, "\" to ", path), kWriteTimeout,
-      [&] { return WriteOnce(file.get(), bytes.data(), bytes.size()); });
-}
-
 // "busy" is retried: a scheduler may refuse a task for a moment.
 int MoveOne(int procs_fd, pid_t pid) {
   char text[24];
@@ -131,8 +123,10 @@ void AwaitEmpty(const std::string& dir) {
 
 class KernelCgroupTree : public CgroupTree {
  public:
-  explicit KernelCgroupTree(std::string root)
-      : root_(std::move(root)), hierarchy_(Dirname(root_)) {}
+  KernelCgroupTree(std::string root, absl::Duration write_timeout)
+      : root_(std::move(root)),
+        hierarchy_(Dirname(root_)),
+        write_timeout_(write_timeout) {}
 
   absl::Status SetUp() override {
     ABSL_RETURN_IF_ERROR(EnableCpuset(hierarchy_));
@@ -219,6 +213,15 @@ class KernelCgroupTree : public CgroupTree {
     return JoinPath(root_, name);
   }
 
+  absl::Status BoundedWrite(const std::string& path, const std::string& bytes) {
+    ABSL_ASSIGN_OR_RETURN(UniqueFd file, OpenFile(path, O_WRONLY));
+    return RunBounded(
+        absl::StrCat("write \"", absl::StripAsciiWhitespace(bytes), "\" to ",
+                     path),
+        write_timeout_,
+        [&] { return WriteOnce(file.get(), bytes.data(), bytes.size()); });
+  }
+
   absl::Status EnableCpuset(const std::string& dir) {
     std::string path = JoinPath(dir, "cgroup.subtree_control");
     ABSL_ASSIGN_OR_RETURN(std::string enabled, ReadFile(path, 4096));
@@ -234,7 +237,7 @@ class KernelCgroupTree : public CgroupTree {
     std::string path = JoinPath(dir, "cgroup.procs");
     ABSL_ASSIGN_OR_RETURN(UniqueFd procs, OpenFile(path, O_WRONLY));
     return RunBounded(absl::StrCat("move ", pids.size(), " tasks into ", path),
-                      kWriteTimeout, [&] {
+                      write_timeout_, [&] {
                         for (pid_t pid : pids) {
                           if (int error = MoveOne(procs.get(), pid); error != 0)
                             return error;
@@ -275,6 +278,7 @@ class KernelCgroupTree : public CgroupTree {
 
   const std::string root_;
   const std::string hierarchy_;
+  const absl::Duration write_timeout_;
 };
 
 }  // namespace
@@ -290,8 +294,9 @@ absl::Status CheckCgroupName(const std::string& name) {
   return absl::OkStatus();
 }
 
-std::unique_ptr<CgroupTree> MakeKernelCgroupTree(std::string root) {
-  return std::make_unique<KernelCgroupTree>(std::move(root));
+std::unique_ptr<CgroupTree> MakeKernelCgroupTree(std::string root,
+                                                 absl::Duration write_timeout) {
+  return std::make_unique<KernelCgroupTree>(std::move(root), write_timeout);
 }
 
 }  // namespace ktstr::internal

@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 
 namespace ktstr {
 
@@ -58,16 +59,18 @@ class CgroupTree {
 
 namespace internal {
 
-// The kernel's, below `root`, by default /sys/fs/cgroup/ktstr (cgroup v2).
+// The kernel's, below `root` (cgroup v2).
 //
-// Blocks: each write for at most 2 s: it runs in a child process, because a
+// Blocks: each write for at most `write_timeout`: it runs in a child process,
+// because a
 //         write into a cgroup file can hang in the kernel while the scheduler
 //         under test misbehaves.
 // Errors: InvalidArgument for a name that is absolute, empty or has ".." parts;
 //         DeadlineExceeded for a write that hung; else the mapping of errno
 //         with the file in the message.
 std::unique_ptr<CgroupTree> MakeKernelCgroupTree(
-    std::string root = "/sys/fs/cgroup/ktstr");
+    std::string root = "/sys/fs/cgroup/ktstr",
+    absl::Duration write_timeout = absl::Seconds(2));
 
 // InvalidArgument unless `name` is a relative path of proper parts.
 absl::Status CheckCgroupName(const std::string& name);

@@ -27,6 +27,11 @@ namespace ktstr::internal {
 namespace {
 
 constexpr char kController[] = "ktstrctl";
+constexpr char kCgroupRoot[] = "/sys/fs/cgroup/ktstr";
+// How long the kernel may take over a write into a cgroup file; a cpuset waits
+// until every CPU concerned has run, which on a slow host takes its time.
+constexpr absl::Duration kWrite = absl::Seconds(2);
+constexpr absl::Duration kSlowWrite = absl::Seconds(10);
 
 std::string SelfPath() {
   char path[4096];
@@ -79,7 +84,8 @@ int RunOne(const std::string& name) {
   if (!settings.ok()) return Fail(kExitUsage, settings.status());
   absl::StatusOr<GuestTopology> topology = GuestTopology::Read();
   if (!topology.ok()) return Fail(kExitMiss, topology.status());
-  std::unique_ptr<CgroupTree> cgroups = MakeKernelCgroupTree();
+  std::unique_ptr<CgroupTree> cgroups = MakeKernelCgroupTree(
+      kCgroupRoot, settings->is_overcommitted ? kSlowWrite : kWrite);
   if (absl::Status status = cgroups->SetUp(); !status.ok()) {
     return Fail(kExitMiss, status);
   }
