@@ -36,10 +36,11 @@ TempDir LibexecWithDyingVmm() {
 
 SubmitRun SubmitWithDyingVmm(int dying_attempts) {
   TempDir libexec = LibexecWithDyingVmm();
-  return Submit({Program("topology"), "--preset", "tiny-1llc"},
-                {absl::StrCat("KTSTR_LIBEXEC=", libexec.path()),
-                 absl::StrCat("KTSTR_REAL_VMM=", Program("vmm")),
-                 absl::StrCat("KTSTR_DYING_ATTEMPTS=", dying_attempts)});
+  return Submit(
+      {Program("topology"), "--filter", "empty", "--preset", "tiny-1llc"},
+      {absl::StrCat("KTSTR_LIBEXEC=", libexec.path()),
+       absl::StrCat("KTSTR_REAL_VMM=", Program("vmm")),
+       absl::StrCat("KTSTR_DYING_ATTEMPTS=", dying_attempts)});
 }
 
 TEST(KilledVmmTest, IsRetriedAndTheTracesStay) {
@@ -66,9 +67,9 @@ class MidRunTest : public ::testing::Test {
     ASSERT_OK_AND_ASSIGN(
         Running started,
         Running::Start({Program("ktstrctl"), "submit", Program("topology"),
-                        "--preset", "tiny-1llc", "--preset", "tiny-2llc",
-                        "--kernel", KernelPath(), "--output",
-                        output_->path()}));
+                        "--filter", "empty", "--preset", "tiny-1llc",
+                        "--preset", "tiny-2llc", "--kernel", KernelPath(),
+                        "--output", output_->path()}));
     run_.emplace(std::move(started));
     ASSERT_OK(run_->AwaitLine("VMM_UP", absl::Minutes(2)));
     ASSERT_THAT(PidsOf("vmm"), ::testing::Not(::testing::IsEmpty()));
@@ -107,7 +108,8 @@ TEST_F(MidRunTest, KilledClientTakesItsFleetAlong) {
   AwaitProcessesGone(before_, absl::Seconds(20));
   EXPECT_EQ(Footprint::Take().processes, before_.processes);
   // Files of a killed client are swept by the next command.
-  SubmitRun next = Submit({Program("topology"), "--preset", "tiny-1llc"});
+  SubmitRun next = Submit(
+      {Program("topology"), "--filter", "empty", "--preset", "tiny-1llc"});
   EXPECT_EQ(next.exit.code, 0) << next.out << next.err;
   ExpectNothingLeft();
 }

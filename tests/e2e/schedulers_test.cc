@@ -34,8 +34,8 @@ TEST(SchedulerTest, ScxSimpleAttachesAndIsJudged) {
 TEST(SchedulerTest, ProgramThatIsNoSchedulerIsFailNotMiss) {
   // A suite that prints its help and exits: a scheduler that dies at start.
   SubmitRun run =
-      Submit({Program("topology"), "--preset", "tiny-1llc", "--scheduler",
-              Program("topology"), "--scheduler-arg=--help"});
+      Submit({Program("topology"), "--filter", "empty", "--preset", "tiny-1llc",
+              "--scheduler", Program("topology"), "--scheduler-arg=--help"});
   EXPECT_EQ(run.exit.code, 1) << run.out << run.err;
   ASSERT_THAT(run.results, SizeIs(1));
   EXPECT_EQ(run.results[0].outcome, "FAIL") << run.results[0].reason;

@@ -55,9 +55,10 @@ class SeparateProcessesTest : public ::testing::Test {
   }
 
   std::vector<std::string> SubmitArgs() {
-    return {Program("topology"), "--coordinator", address_,
-            "--preset",          "tiny-1llc",     "--preset",
-            "tiny-2llc",         "--preset",      "smt-2llc"};
+    return {Program("topology"), "--filter", "empty",
+            "--coordinator",     address_,   "--preset",
+            "tiny-1llc",         "--preset", "tiny-2llc",
+            "--preset",          "smt-2llc"};
   }
 
   TempDir dir_ = *TempDir::Create("e2e-fleet-");
