@@ -8,13 +8,10 @@
 //
 // Kernel command line: rehearse.test=NAME, rehearse.scheduler=0|1,
 // rehearse.timeout_ms=N.
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/reboot.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <string>
@@ -24,20 +21,18 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/thread.h"
-#include "grpcpp/create_channel_posix.h"
-#include "grpcpp/grpcpp.h"
+#include "base/unique_fd.h"
 #include "guestd/channel.h"
 #include "guestd/cmdline.h"
 #include "guestd/daemon.h"
 #include "guestd/mounts.h"
 #include "guestd/priority.h"
 #include "guestd/proto_time.h"
+#include "guestd/testing/play_host.h"
 #include "model/guest_layout.h"
-#include "proto/guest.grpc.pb.h"
+#include "proto/guest.pb.h"
 
 namespace {
-
-using ktstr::v1::GuestEvent;
 
 constexpr char kSocketPath[] = "/run/guest";
 
@@ -50,28 +45,7 @@ std::string Parameter(const std::string& cmdline, const std::string& name,
   return value.substr(0, value.find(' '));
 }
 
-void Print(const GuestEvent& event) {
-  printf("%8.3f %s\n", event.at().seconds() + event.at().nanos() / 1e9,
-         event.ShortDebugString().substr(0, 400).c_str());
-  fflush(stdout);
-}
-
-int ConnectToSelf() {
-  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_un address = {};
-  address.sun_family = AF_UNIX;
-  strcpy(address.sun_path, kSocketPath);
-  if (connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) !=
-      0) {
-    perror("connect");
-  }
-  fcntl(fd, F_SETFL, O_NONBLOCK);
-  return fd;
-}
-
-void PlayHost(const std::string& cmdline) {
-  auto stub = ktstr::v1::Guest::NewStub(
-      grpc::CreateInsecureChannelFromFd("guest", ConnectToSelf()));
+ktstr::v1::RunTestRequest MakeRequest(const std::string& cmdline) {
   int timeout_ms = 30000;
   (void)absl::SimpleAtoi(Parameter(cmdline, "timeout_ms", "30000"),
                          &timeout_ms);
@@ -84,32 +58,12 @@ void PlayHost(const std::string& cmdline) {
   }
   *request.mutable_test_timeout() =
       ktstr::guestd::ToProto(absl::Milliseconds(timeout_ms));
-  grpc::ClientContext context;
-  auto reader = stub->RunTest(&context, request);
-  GuestEvent event;
-  while (reader->Read(&event)) Print(event);
-  grpc::Status status = reader->Finish();
-  printf("RunTest: %d %s\n", status.error_code(),
-         status.error_message().c_str());
-  grpc::ClientContext power_context;
-  ktstr::v1::PowerOffResponse response;
-  status = stub->PowerOff(&power_context, {}, &response);
-  printf("PowerOff: %d\n", status.error_code());
-  fflush(stdout);
+  return request;
 }
 
 ktstr::guestd::Channel MakeChannel(ktstr::UniqueFd& host_end) {
   ktstr::guestd::Channel channel;
-  channel.listener.Reset(
-      socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  sockaddr_un address = {};
-  address.sun_family = AF_UNIX;
-  strcpy(address.sun_path, kSocketPath);
-  if (bind(channel.listener.get(), reinterpret_cast<sockaddr*>(&address),
-           sizeof(address)) != 0 ||
-      listen(channel.listener.get(), 4) != 0) {
-    perror("listen");
-  }
+  channel.listener.Reset(ktstr::guestd::ListenUnix(kSocketPath));
   int fds[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0) {
     perror("socketpair");
@@ -137,7 +91,10 @@ int main() {
   options.session.is_init = true;
   ktstr::UniqueFd host_end;
   ktstr::guestd::Daemon daemon(options, MakeChannel(host_end));
-  ktstr::Thread host("host", [&] { PlayHost(cmdline); });
+  ktstr::Thread host("host", [&] {
+    ktstr::guestd::PlayHost(ktstr::guestd::ConnectUnix(kSocketPath),
+                            MakeRequest(cmdline));
+  });
   printf("end: %s\n",
          std::string(ktstr::guestd::DaemonEndName(daemon.Run())).c_str());
   host.Join();
