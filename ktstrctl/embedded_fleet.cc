@@ -81,82 +81,79 @@ absl::StatusOr<std::unique_ptr<EmbeddedFleet>> EmbeddedFleet::Start(
 
 absl::Status EmbeddedFleet::StartBoth(absl::Duration timeout) {
   const std::string& dir = directory_.path();
-  ABSL_RETURN_IF_ERROR(StartChild(
-      "coordinator", {"--listen", address_, "--data", JoinPath(dir, "data")},
-      timeout));
-  return StartChild(
-      "hostd", {"--coordinator", address_, "--run-dir", JoinPath(dir, "host")},
-      timeout);
-}
-
-std::string EmbeddedFleet::LogPath(const std::string& name) const {
-  return JoinPath(directory_.path(), absl::StrCat(name, ".log"));
-}
-
-absl::Status EmbeddedFleet::StartChild(const std::string& name,
-                                       std::vector<std::string> args,
-                                       absl::Duration timeout) {
-  ABSL_ASSIGN_OR_RETURN(std::string program, FindProgramOfOurs(name));
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return absl::ErrnoToStatus(errno, "pipe");
   UniqueFd ready(ends[0]);
   UniqueFd ready_writer(ends[1]);
+  ABSL_RETURN_IF_ERROR(
+      StartChild("coordinator",
+                 {"--listen", address_, "--data", JoinPath(dir, "data"),
+                  "--ready-fd", absl::StrCat(kReadyFd)},
+                 ready_writer.get()));
+  ready_writer.Reset();
+  ABSL_RETURN_IF_ERROR(AwaitReady(*coordinator_, ready.get(), timeout));
+  // hostd is ready when the coordinator lists it.
+  return StartChild(
+      "hostd", {"--coordinator", address_, "--run-dir", JoinPath(dir, "host")},
+      /*ready_writer=*/-1);
+}
+
+std::string EmbeddedFleet::LogPath(absl::string_view name) const {
+  return JoinPath(directory_.path(), absl::StrCat(name, ".log"));
+}
+
+std::string EmbeddedFleet::EndOfLog(absl::string_view name) const {
+  absl::StatusOr<std::string> log = ReadFile(LogPath(name), kMaxLogBytes);
+  if (!log.ok()) return "";
+  std::vector<std::string> lines = results::LastLines(*log, 2);
+  return lines.empty() ? ""
+                       : absl::StrCat(" (", absl::StrJoin(lines, " | "), ")");
+}
+
+absl::Status EmbeddedFleet::StartChild(const std::string& name,
+                                       std::vector<std::string> args,
+                                       int ready_writer) {
+  CommandSpec spec;
+  ABSL_ASSIGN_OR_RETURN(std::string program, FindProgramOfOurs(name));
+  spec.argv = {program, "--exit-with-parent"};
+  spec.argv.insert(spec.argv.end(), args.begin(), args.end());
   ABSL_ASSIGN_OR_RETURN(UniqueFd null, OpenFile("/dev/null", O_RDONLY));
   ABSL_ASSIGN_OR_RETURN(
       UniqueFd log,
       OpenFile(LogPath(name), O_WRONLY | O_CREAT | O_APPEND, 0600));
-  CommandSpec spec;
-  spec.argv = {program};
-  spec.argv.insert(spec.argv.end(), args.begin(), args.end());
-  spec.argv.insert(spec.argv.end(), {"--ready-fd", absl::StrCat(kReadyFd),
-                                     "--exit-with-parent"});
-  spec.inherited_fds = {{null.get(), 0},
-                        {log.get(), 1},
-                        {log.get(), 2},
-                        {ready_writer.get(), kReadyFd}};
+  spec.inherited_fds = {{null.get(), 0}, {log.get(), 1}, {log.get(), 2}};
+  if (ready_writer >= 0) spec.inherited_fds.push_back({ready_writer, kReadyFd});
   // --exit-with-parent is gentler: the child cleans up behind itself.
   spec.die_with_parent = false;
   std::optional<Child>& child = name == "hostd" ? hostd_ : coordinator_;
-  {
-    // KillNow() sees each child from its first moment on.
-    absl::MutexLock lock(&mutex_);
-    ABSL_ASSIGN_OR_RETURN(Subprocess process, Subprocess::Start(spec));
-    kill_fds_.emplace_back(fcntl(process.pidfd(), F_DUPFD_CLOEXEC, 0));
-    child.emplace(Child{name, std::move(process)});
-  }
-  ready_writer.Reset();
-  return AwaitReady(*child, ready.get(), timeout);
+  // KillNow() sees each child from its first moment on.
+  absl::MutexLock lock(&mutex_);
+  ABSL_ASSIGN_OR_RETURN(Subprocess process, Subprocess::Start(spec));
+  kill_fds_.emplace_back(fcntl(process.pidfd(), F_DUPFD_CLOEXEC, 0));
+  child.emplace(Child{name, std::move(process)});
+  return absl::OkStatus();
 }
 
 // The child writes something to the descriptor when it serves.
 absl::Status EmbeddedFleet::AwaitReady(Child& child, int ready_fd,
                                        absl::Duration timeout) {
   absl::Duration deadline = RealClock().Monotonic() + timeout;
-  std::string why;
-  while (true) {
-    pollfd waited = {.fd = ready_fd, .events = POLLIN, .revents = 0};
-    int ready =
+  pollfd waited = {.fd = ready_fd, .events = POLLIN, .revents = 0};
+  int ready;
+  do {
+    ready =
         poll(&waited, 1, PollMilliseconds(deadline - RealClock().Monotonic()));
-    if (ready < 0 && errno == EINTR) continue;
-    if (ready == 0) {
-      why = absl::StrCat("was not ready after ", absl::FormatDuration(timeout));
-      break;
-    }
-    char byte;
-    if (read(ready_fd, &byte, 1) == 1) return absl::OkStatus();
-    absl::StatusOr<ExitStatus> exit = child.process.WaitFor(absl::Seconds(1));
-    why = exit.ok() ? absl::StrCat("ended with ", exit->ToString())
-                    : "closed its ready descriptor";
-    break;
-  }
-  std::vector<std::string> lines;
-  if (absl::StatusOr<std::string> log = ReadFile(LogPath(child.name));
-      log.ok()) {
-    lines = results::LastLines(*log, 3);
-  }
-  return absl::UnavailableError(absl::StrCat("embedded ", child.name, " ", why,
-                                             lines.empty() ? "" : ": ",
-                                             absl::StrJoin(lines, " | ")));
+  } while (ready < 0 && errno == EINTR);
+  char byte;
+  if (ready > 0 && read(ready_fd, &byte, 1) == 1) return absl::OkStatus();
+  absl::StatusOr<ExitStatus> exit =
+      child.process.WaitFor(ready > 0 ? kKillTimeout : absl::ZeroDuration());
+  return absl::UnavailableError(absl::StrCat(
+      "embedded ", child.name,
+      exit.ok() ? absl::StrCat(" ended at once: ", exit->ToString())
+                : absl::StrCat(" was not ready in time (",
+                               absl::FormatDuration(timeout), ")"),
+      EndOfLog(child.name)));
 }
 
 std::vector<int> EmbeddedFleet::pidfds() const {
@@ -174,7 +171,8 @@ std::string EmbeddedFleet::WhatEnded() {
         (*child)->process.WaitFor(absl::ZeroDuration());
     if (exit.ok()) {
       return absl::StrCat("embedded ", (*child)->name,
-                          " ended: ", exit->ToString());
+                          " ended: ", exit->ToString(),
+                          EndOfLog((*child)->name));
     }
   }
   return "";
@@ -190,11 +188,11 @@ void EmbeddedFleet::SaveLogs(const std::string& dir) const {
 }
 
 void EmbeddedFleet::Stop() {
-  for (std::optional<Child>* child : {&hostd_, &coordinator_}) {
-    if (!child->has_value()) continue;
-    EndByPidfd((*child)->process.pidfd(), kStopTimeout);
-    child->reset();  // reaps, and ends its group
-  }
+  if (hostd_) EndByPidfd(hostd_->process.pidfd(), kStopTimeout);
+  // Killed, reaped, its group ended. The coordinator needs no goodbye: it may
+  // die at any instruction, and all it has is in the directory that goes now.
+  hostd_.reset();
+  coordinator_.reset();
   directory_.Remove();
 }
 

@@ -14,6 +14,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "base/subprocess.h"
@@ -37,9 +38,10 @@ class EmbeddedFleet {
   // `on_made` gets the object before its first child starts, so that another
   // thread can call KillNow(); with nullptr when Start() fails.
   //
-  // Blocks: until both said that they are ready, or `timeout`.
+  // Blocks: until the coordinator serves, or `timeout`; hostd registers there
+  //         a moment later.
   // Errors: NotFound for a program that is not there; Unavailable with the end
-  //         of its log when one does not start.
+  //         of its log when the coordinator does not start.
   static absl::StatusOr<std::unique_ptr<EmbeddedFleet>> Start(
       const std::function<void(EmbeddedFleet*)>& on_made,
       absl::Duration timeout = absl::Seconds(30));
@@ -60,13 +62,13 @@ class EmbeddedFleet {
   // Copies the children's logs to `dir`.
   void SaveLogs(const std::string& dir) const;
 
-  // Asks both to stop, hostd first so that it can hand its guests back, and
-  // waits; kills what takes longer than ten seconds. Then removes the
-  // directory. A second call does nothing.
+  // Asks hostd to stop, so that it ends its guests and cleans up, for at most
+  // ten seconds; kills what is left and removes the directory. A second call
+  // does nothing.
   void Stop();
 
-  // The same with two seconds. For a thread that ends the process afterwards:
-  // the children are not reaped.
+  // The same, for at most two seconds a child. For a thread that ends the
+  // process afterwards: the children are not reaped.
   void KillNow();
 
  private:
@@ -78,10 +80,11 @@ class EmbeddedFleet {
   explicit EmbeddedFleet(RunDirectory directory);
   absl::Status StartBoth(absl::Duration timeout);
   absl::Status StartChild(const std::string& name,
-                          std::vector<std::string> args,
-                          absl::Duration timeout);
+                          std::vector<std::string> args, int ready_writer);
   absl::Status AwaitReady(Child& child, int ready_fd, absl::Duration timeout);
-  std::string LogPath(const std::string& name) const;
+  std::string LogPath(absl::string_view name) const;
+  // " (last | lines)", or nothing.
+  std::string EndOfLog(absl::string_view name) const;
 
   const RunDirectory directory_;
   const std::string address_;

@@ -81,7 +81,7 @@ class Cancellation {
 
 // OK when some host takes work. An embedded fleet has one host, which must; in
 // somebody's lab they may come later, and the answer is a note.
-absl::Status CheckHosts(FleetClient& client, bool is_embedded,
+absl::Status CheckHosts(FleetClient& client, EmbeddedFleet* fleet,
                         Progress& progress) {
   absl::Duration deadline = RealClock().Monotonic() + kHostTimeout;
   std::string unusable;
@@ -92,7 +92,7 @@ absl::Status CheckHosts(FleetClient& client, bool is_embedded,
       if (host.unusable_reason().empty()) return absl::OkStatus();
       unusable = host.unusable_reason();
     }
-    if (!is_embedded) {
+    if (fleet == nullptr) {
       progress.Note(unusable.empty()
                         ? "no host is connected yet; the run waits for one"
                         : absl::StrCat("no host takes work yet (", unusable,
@@ -103,6 +103,9 @@ absl::Status CheckHosts(FleetClient& client, bool is_embedded,
       return absl::UnavailableError(
           absl::StrCat("this machine cannot run guests: ", unusable,
                        "; `ktstrctl doctor` says more"));
+    }
+    if (std::string ended = fleet->WhatEnded(); !ended.empty()) {
+      return absl::UnavailableError(ended);
     }
     if (RealClock().Monotonic() > deadline) {
       return absl::UnavailableError("embedded hostd did not register");
@@ -191,7 +194,7 @@ class Session {
       address = fleet_->address();
     }
     ABSL_ASSIGN_OR_RETURN(client_, FleetClient::Connect(address));
-    return CheckHosts(*client_, fleet_ != nullptr, progress_);
+    return CheckHosts(*client_, fleet_.get(), progress_);
   }
 
   absl::Status Send(const Submission& submission) {
