@@ -20,8 +20,10 @@ namespace {
 // Part of the host timeout for which a call is held, and within which a host is
 // asked to call again.
 constexpr int kCallsPerTimeout = 3;
-// Candidates of one run that one placement looks at.
-constexpr size_t kMaxCandidates = 1024;
+// Candidates of one run that one placement looks at: as many as could be placed
+// if each took one CPU, and some that are passed over.
+constexpr int64_t kMaxCandidates = 1024;
+constexpr int64_t kSpareCandidates = 64;
 constexpr size_t kMaxTailBytes = 256 << 10;
 
 absl::Status UnknownRun(absl::string_view run_id) {
@@ -221,7 +223,7 @@ RunView Fleet::ViewLocked(const RunEntry& run, int64_t after_version,
       proto.add_missed(miss.reason);
     }
   }
-  if (view.changed.size() < limit) return view;
+  if (view.changed.empty() || view.changed.size() < limit) return view;
   const int64_t last = run.variants()[view.changed.back().index()].version;
   view.has_more = run.ChangedAfter(last, 1).size() == 1;
   if (view.has_more) view.version = last;
@@ -512,16 +514,18 @@ absl::Status Fleet::PlaceLocked(Transaction& transaction) {
     hosts.push_back(&host);
     views.push_back(host.View());
   }
-  bool has_taker = std::any_of(
-      views.begin(), views.end(),
-      [](const HostView& view) { return view.can_take && view.free_cpus > 0; });
-  if (!has_taker) return absl::OkStatus();
+  int64_t free_cpus = 0;
+  for (const HostView& view : views) {
+    if (view.can_take) free_cpus += std::max(view.free_cpus, 0);
+  }
+  if (free_cpus == 0) return absl::OkStatus();
+  const int64_t limit = std::min(free_cpus + kSpareCandidates, kMaxCandidates);
   std::vector<Waiting> waiting;
   std::vector<RunEntry*> owner;
   for (RunEntry* run : runs_.Unfinished()) {
-    size_t candidates = 0;
+    int64_t candidates = 0;
     for (int64_t index : run->pending()) {
-      if (++candidates > kMaxCandidates) break;
+      if (++candidates > limit) break;
       const VariantRecord& variant = run->variants()[index].record;
       Waiting& each = waiting.emplace_back();
       each = {.run = run->number(),
