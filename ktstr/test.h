@@ -12,8 +12,8 @@
 //              .constraints = {.min_llcs = 2},
 //              .duration = 5s,
 //              .checks = {.isolation = true, .max_gap_ms = 5000}) {
-//     return run_cgroups(ctx, {Cgroup{"cg_0"}.cpus(CpuSet::llc(0)).workers(4),
-//                              Cgroup{"cg_1"}.cpus(CpuSet::llc(1)).workers(4)});
+//     return run_cgroups(ctx, {Cgroup{"cg_0"}.cpus(CpuSet::llc(0)),
+//                              Cgroup{"cg_1"}.cpus(CpuSet::llc(1))});
 //   }
 //
 // The body is a function of `const ktstr::Context& ctx` returning
