@@ -7,7 +7,7 @@
 // every event on the console and powers off.
 //
 // Kernel command line: rehearse.test=NAME, rehearse.scheduler=0|1,
-// rehearse.timeout_ms=N.
+// rehearse.args=A,B, rehearse.timeout_ms=N.
 #include <signal.h>
 #include <stdio.h>
 #include <sys/reboot.h>
@@ -18,6 +18,7 @@
 #include <utility>
 
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_split.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/thread.h"
@@ -55,6 +56,10 @@ ktstr::v1::RunTestRequest MakeRequest(const std::string& cmdline) {
   if (Parameter(cmdline, "scheduler", "0") == "1") {
     request.set_scheduler_path(ktstr::kGuestSchedulerPath);
     request.set_scheduler_name("rehearsed");
+    for (absl::string_view arg : absl::StrSplit(Parameter(cmdline, "args", ""),
+                                                ',', absl::SkipEmpty())) {
+      request.add_scheduler_args(std::string(arg));
+    }
   }
   *request.mutable_test_timeout() =
       ktstr::guestd::ToProto(absl::Milliseconds(timeout_ms));
