@@ -46,7 +46,8 @@ int Main() {
     }
     const nlohmann::json& file = run.results[0].file;
     for (const auto& phase : file["phases"]) {
-      samples[phase.value("phase", "")].push_back(phase.value("since_start_ms", 0.0));
+      samples[phase.value("phase", "")].push_back(
+          phase.value("since_start_ms", 0.0));
     }
     where = file["host"].value("host_class", "unknown");
   }
