@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -105,6 +106,12 @@ int PlaceFds(const CommandSpec& spec, int report_fd) {
   if (!spec.working_dir.empty() && chdir(spec.working_dir.c_str()) != 0) {
     FailChild(report);
   }
+  if (spec.ordinary_scheduling) {
+    sched_param param = {};
+    int policy = sched_getscheduler(0);
+    sched_getparam(0, &param);
+    sched_setscheduler(0, policy | SCHED_RESET_ON_FORK, &param);
+  }
   execvpe(prepared.argv[0], prepared.argv.data(), prepared.envp.data());
   FailChild(report);
 }
@@ -161,6 +168,10 @@ absl::StatusOr<Subprocess> Subprocess::Start(const CommandSpec& spec) {
     return absl::ErrnoToStatus(error, absl::StrCat("start ", spec.argv[0]));
   }
   if (!child.pidfd_) return absl::ErrnoToStatus(errno, "pidfd_open");
+  if (spec.ordinary_scheduling) {
+    sched_param param = {};
+    sched_setscheduler(pid, SCHED_OTHER, &param);
+  }
   return child;
 }
 

@@ -42,6 +42,10 @@ struct CommandSpec {
   std::vector<std::pair<int, int>> inherited_fds;
   // Own process group, so that Kill() also ends what the child starts.
   bool new_process_group = true;
+  // A child of a real-time thread becomes SCHED_OTHER as soon as it has been
+  // executed (and what it forks meanwhile starts so). Until then it keeps the
+  // caller's class, so that Start() returns even where ordinary tasks starve.
+  bool ordinary_scheduling = false;
   // The kernel sends SIGKILL to the child when the starting *thread* ends.
   bool die_with_parent = true;
 };
