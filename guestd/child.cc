@@ -14,7 +14,6 @@
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
 #include "base/status_macros.h"
-#include "guestd/priority.h"
 
 namespace ktstr::guestd {
 namespace {
@@ -36,10 +35,10 @@ absl::StatusOr<std::unique_ptr<Child>> Child::Start(CommandSpec spec,
   // Only this end: the child's must block as programs expect.
   fcntl(reader.get(), F_SETFL, O_NONBLOCK);
   spec.new_process_group = true;
+  spec.ordinary_scheduling = true;
   spec.inherited_fds.insert(
       spec.inherited_fds.end(),
       {{null.get(), 0}, {writer.get(), 1}, {writer.get(), 2}});
-  OrdinaryChildren ordinary;
   ABSL_ASSIGN_OR_RETURN(Subprocess process, Subprocess::Start(spec));
   return std::unique_ptr<Child>(new Child(std::move(process), std::move(reader),
                                           loop, std::move(callbacks)));

@@ -76,6 +76,21 @@ TEST_F(ChildTest, FloodIsCutOffButDrained) {
   EXPECT_LT(total_, Child::kMaxOutputBytes + (128 << 10));
 }
 
+TEST_F(ChildTest, RunsInTheOrdinaryClassUnderARealTimeParent) {
+  sched_param param = {};
+  param.sched_priority = 1;
+  if (sched_setscheduler(0, SCHED_FIFO, &param) != 0) {
+    GTEST_SKIP() << "needs CAP_SYS_NICE to enter SCHED_FIFO";
+  }
+  // Field 41 is the policy; the shell forks `cut`, so both resets count.
+  auto child = Start("cut -d' ' -f41 /proc/self/stat");
+  param.sched_priority = 0;
+  sched_setscheduler(0, SCHED_OTHER, &param);
+  ASSERT_OK(child);
+  ASSERT_TRUE(RunToExit());
+  EXPECT_EQ(output_at_exit_, "0\n");
+}
+
 TEST_F(ChildTest, MissingProgramIsAnError) {
   auto child = Child::Start({.argv = {"/nonexistent"}}, &loop_, {});
   EXPECT_THAT(child, StatusIs(absl::StatusCode::kNotFound));

@@ -11,18 +11,9 @@ namespace ktstr::guestd {
 // Puts the calling thread, and every thread it starts from now on, into
 // SCHED_FIFO, a class no sched_ext scheduler owns: guestd answers while the
 // scheduler under test starves everything else. Call before gRPC starts
-// threads. PermissionDenied without CAP_SYS_NICE.
+// threads; what they start is reset (CommandSpec::ordinary_scheduling).
+// PermissionDenied without CAP_SYS_NICE.
 absl::Status RunAboveEveryScheduler();
-
-// While it lives, processes forked by this thread start in SCHED_OTHER with
-// nice 0 (SCHED_RESET_ON_FORK). Does nothing when the thread is not SCHED_FIFO.
-class OrdinaryChildren {
- public:
-  OrdinaryChildren();
-  ~OrdinaryChildren();
-  OrdinaryChildren(const OrdinaryChildren&) = delete;
-  OrdinaryChildren& operator=(const OrdinaryChildren&) = delete;
-};
 
 }  // namespace ktstr::guestd
 
