@@ -327,6 +327,17 @@ TEST_F(DaemonTest, SchedulerUnloadedByTheKernelIsReportedAsSuch) {
   EXPECT_THAT(received.phases, Contains(v1::DETACHED));
 }
 
+TEST_F(DaemonTest, UnloadingThatBeganDuringTheTestIsNotTakenForTheEnd) {
+  Start();
+  Received received =
+      Run(RequestWithScheduler("passes-while-unloading", "attach"));
+  ASSERT_TRUE(received.status.ok());
+  ASSERT_EQ(received.verdicts.size(), 1u);
+  ASSERT_GE(received.reports.size(), 1u);
+  EXPECT_TRUE(received.reports.back().detached_early());
+  EXPECT_FALSE(received.reports.back().died());
+}
+
 TEST_F(DaemonTest, SchedulerThatIgnoresTheRequestToEndIsKilled) {
   Start();
   v1::RunTestRequest request = RequestWithScheduler("passes", "stubborn");

@@ -118,6 +118,9 @@ void Scheduler::CheckForTrouble() {
 }
 
 bool Scheduler::Stop(absl::Duration timeout) {
+  // The kernel says "disabling" long before it announces it: an unloading that
+  // began during the test still counts as one.
+  if (child_) CheckForTrouble();
   is_stopping_ = true;
   if (!child_) return true;
   absl::Duration start = RealClock().Monotonic();

@@ -75,6 +75,14 @@ void Hang() {
   while (true) pause();
 }
 
+// What the kernel does while it still has announced nothing.
+void UnloadQuietly() {
+  std::string path = std::string(getenv("FAKE_SYSFS")) + "/state";
+  FILE* file = fopen(path.c_str(), "w");
+  fputs("disabling\n", file);
+  fclose(file);
+}
+
 void TouchGo() {
   std::string path = std::string(getenv("FAKE_SYSFS")) + "/go";
   fclose(fopen(path.c_str(), "w"));
@@ -114,6 +122,9 @@ int main(int argc, char** argv) {
   } else if (test == "floods") {
     std::string line(1 << 16, 'x');
     for (int i = 0; i < 64; ++i) fwrite(line.data(), 1, line.size(), stdout);
+    SendVerdict(true);
+  } else if (test == "passes-while-unloading") {
+    UnloadQuietly();
     SendVerdict(true);
   } else if (test == "upsets-scheduler") {
     TouchGo();
