@@ -25,10 +25,12 @@ packages=(
   acpica-tools
 )
 
+# One query for all; packages that dpkg never heard of are absent from the answer.
+installed=$(dpkg-query -W -f='${db:Status-Abbrev} ${Package}\n' "${packages[@]}" 2>/dev/null |
+  sed -n 's/^ii  *//p' || true)
 missing=()
 for package in "${packages[@]}"; do
-  state=$(dpkg-query -W -f='${db:Status-Abbrev}' "$package" 2>/dev/null || true)
-  [[ $state == ii* ]] || missing+=("$package")
+  [[ $'\n'$installed$'\n' == *$'\n'$package$'\n'* ]] || missing+=("$package")
 done
 
 if [[ ${#missing[@]} == 0 ]]; then
