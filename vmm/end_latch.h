@@ -5,12 +5,14 @@
 #define KTSTR_VMM_END_LATCH_H_
 
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "model/machine_spec.h"
 
@@ -32,10 +34,11 @@ class EndLatch {
  public:
   // False when the end was known already; nothing changes then.
   bool Set(MachineEnd end, std::string detail) {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     if (is_set_) return false;
     outcome_ = {.end = end, .detail = std::move(detail)};
     is_set_ = true;
+    changed_.notify_all();
     return true;
   }
 
@@ -44,25 +47,23 @@ class EndLatch {
 
   // Blocks: until Set().
   MachineOutcome Wait() {
-    absl::MutexLock lock(&mutex_);
-    mutex_.Await(absl::Condition(
-        +[](EndLatch* latch) { return latch->is_set_.load(); }, this));
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return is_set(); });
     return outcome_;
   }
 
   // As Wait(); nothing when `timeout` passes first.
   std::optional<MachineOutcome> WaitFor(absl::Duration timeout) {
-    absl::MutexLock lock(&mutex_);
-    bool is_over = mutex_.AwaitWithTimeout(
-        absl::Condition(
-            +[](EndLatch* latch) { return latch->is_set_.load(); }, this),
-        timeout);
+    std::unique_lock lock(mutex_);
+    bool is_over = changed_.wait_for(lock, absl::ToChronoNanoseconds(timeout),
+                                     [this] { return is_set(); });
     if (!is_over) return std::nullopt;
     return outcome_;
   }
 
  private:
-  absl::Mutex mutex_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
   MachineOutcome outcome_ ABSL_GUARDED_BY(mutex_);
   // Written under the mutex, read by anyone.
   std::atomic<bool> is_set_ = false;

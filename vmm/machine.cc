@@ -63,7 +63,7 @@ Machine::~Machine() {
 
 MachineOutcome Machine::Run() {
   device_thread_ = Thread("devices", [this] { loop_->Run(); });
-  go_.Notify();
+  LetGo();
   MachineOutcome outcome = end_.Wait();
   StopThreads();
   platform_devices_->FinishConsole(kConsolePatience);
@@ -225,8 +225,13 @@ absl::Status Machine::Load() {
   return absl::OkStatus();
 }
 
+void Machine::LetGo() {
+  if (!is_let_go_) go_.count_down();
+  is_let_go_ = true;
+}
+
 void Machine::StopThreads() {
-  if (!go_.HasBeenNotified()) go_.Notify();
+  LetGo();
   for (const auto& vcpu : vcpus_) vcpu->Kick();
   for (const auto& vcpu : vcpus_) vcpu->Join();
   if (loop_ != nullptr) loop_->Stop();

@@ -5,13 +5,13 @@
 #define KTSTR_VMM_MACHINE_H_
 
 #include <atomic>
+#include <latch>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/notification.h"
 #include "base/thread.h"
 #include "base/unique_fd.h"
 #include "model/machine_spec.h"
@@ -68,6 +68,7 @@ class Machine {
 
   absl::StatusOr<InterruptLine> ConnectInterrupt(uint32_t irq);
   void OwnerSpoke(uint32_t events);
+  void LetGo();
   void StopThreads();
   std::string DescribeVcpus();
 
@@ -75,11 +76,14 @@ class Machine {
   const MachineSpec spec_;
   Report* const report_;
 
+  // The owner's.
+  bool is_let_go_ = false;
+
   // Thread-safe by themselves. Destroyed from the bottom up: threads are joined
   // by StopThreads() before anything goes; devices before the loop and the
   // memory they borrow; the machine's descriptors before its memory.
   EndLatch end_;
-  absl::Notification go_;
+  std::latch go_{1};
   std::atomic<bool> saw_io_ = false;
   std::unique_ptr<GuestMemory> memory_;
   std::unique_ptr<Kvm> kvm_;

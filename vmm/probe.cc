@@ -8,13 +8,13 @@
 #include <atomic>
 #include <cmath>
 #include <cstring>
+#include <latch>
 #include <memory>
 #include <utility>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "base/clock.h"
@@ -91,7 +91,7 @@ absl::StatusOr<Answer> RunMicroGuest(const Kvm& kvm, const MicroGuest& guest) {
   Bus ports, mmio;
   ABSL_RETURN_IF_ERROR(mmio.Add(kMicroGuestMailbox, 8, &mailbox));
   Report report(-1, &RealClock());
-  absl::Notification go;
+  std::latch go(1);
   std::atomic<bool> saw_io = false;
   VcpuThread::InstallKickHandler();
   VcpuThread thread(0, std::move(vcpu),
@@ -103,7 +103,7 @@ absl::StatusOr<Answer> RunMicroGuest(const Kvm& kvm, const MicroGuest& guest) {
                      .go = &go,
                      .saw_io = &saw_io});
   absl::Duration start = RealClock().Monotonic();
-  go.Notify();
+  go.count_down();
   if (!end.WaitFor(kPatience)) end.Set(MachineEnd::kDeadline, "no answer");
   thread.Kick();
   thread.Join();

@@ -25,7 +25,7 @@ void Report::EmitEnd(const MachineOutcome& outcome) {
 
 void Report::EmitEvent(MachineEvent event) {
   event.at = clock_->Monotonic();
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   if (has_ended_ || std::count(emitted_.begin(), emitted_.end(), event.name)) {
     return;
   }

@@ -9,8 +9,8 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/string_view.h"
-#include "absl/synchronization/mutex.h"
 #include "base/clock.h"
+#include "base/mutex.h"
 #include "model/machine_spec.h"
 #include "vmm/end_latch.h"
 
@@ -42,7 +42,7 @@ class Report {
   const int fd_;
   Clock* const clock_;
   // Serialises lines; held while writing one.
-  absl::Mutex mutex_;
+  Mutex mutex_;
   std::vector<std::string> emitted_ ABSL_GUARDED_BY(mutex_);
   bool has_ended_ ABSL_GUARDED_BY(mutex_) = false;
 };

@@ -36,15 +36,14 @@ VcpuThread::VcpuThread(int cpu, std::unique_ptr<Vcpu> vcpu,
       thread_(absl::StrCat("cpu", cpu), [this] { Body(); }) {}
 
 pid_t VcpuThread::tid() {
-  absl::MutexLock lock(&mutex_);
-  mutex_.Await(absl::Condition(
-      +[](pid_t* tid) { return *tid != 0; }, &tid_));
+  started_.wait();
+  MutexLock lock(&mutex_);
   return tid_;
 }
 
 void VcpuThread::Kick() {
   vcpu_->RequestExit();
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   if (is_running_) syscall(SYS_tgkill, getpid(), tid_, KickSignal());
 }
 
@@ -52,11 +51,12 @@ void VcpuThread::Join() { thread_.Join(); }
 
 void VcpuThread::Body() {
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     tid_ = pid_t(syscall(SYS_gettid));
     is_running_ = true;
   }
-  context_.go->WaitForNotification();
+  started_.count_down();
+  context_.go->wait();
   if (cpu_ == 0 && !context_.end->is_set()) context_.report->Emit("entry");
   while (!context_.end->is_set()) {
     absl::Status status = vcpu_->Run();
@@ -66,7 +66,7 @@ void VcpuThread::Body() {
       End(MachineEnd::kInternalError, status.message());
     }
   }
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   is_running_ = false;
 }
 

@@ -7,11 +7,11 @@
 #include <sys/types.h>
 
 #include <atomic>
+#include <latch>
 #include <memory>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
-#include "absl/synchronization/notification.h"
+#include "base/mutex.h"
 #include "base/thread.h"
 #include "vmm/devices/bus.h"
 #include "vmm/end_latch.h"
@@ -31,7 +31,7 @@ struct VcpuContext {
   EndLatch* end;
   Report* report;
   // No guest instruction runs before.
-  absl::Notification* go;
+  std::latch* go;
   // Whether "first-io" was reported; keeps the report's lock off the exit path.
   std::atomic<bool>* saw_io;
 };
@@ -80,8 +80,10 @@ class VcpuThread {
   const std::unique_ptr<Vcpu> vcpu_;
   const VcpuContext context_;
 
+  // Counted down when tid_ is known.
+  std::latch started_{1};
   // Guards the thread's identity, so that no signal hits a recycled id.
-  absl::Mutex mutex_;
+  Mutex mutex_;
   pid_t tid_ ABSL_GUARDED_BY(mutex_) = 0;
   bool is_running_ ABSL_GUARDED_BY(mutex_) = false;
 
