@@ -79,11 +79,11 @@ absl::StatusOr<std::vector<GuestImageFile>> FetchGuestFiles(
     return absl::InvalidArgumentError("the lease names no suite binary");
   }
   Collector collector(cache);
-  ABSL_RETURN_IF_ERROR(collector.Add(std::string(kSuitePath), variant.suite(),
+  ABSL_RETURN_IF_ERROR(collector.Add(kGuestSuitePath, variant.suite(),
                                      /*is_executable=*/true));
   ABSL_RETURN_IF_ERROR(collector.AddLibraries(variant.suite_libraries()));
   if (variant.scheduler().has_binary()) {
-    ABSL_RETURN_IF_ERROR(collector.Add(std::string(kSchedulerPath),
+    ABSL_RETURN_IF_ERROR(collector.Add(kGuestSchedulerPath,
                                        variant.scheduler().binary(),
                                        /*is_executable=*/true));
     ABSL_RETURN_IF_ERROR(
@@ -101,9 +101,9 @@ PackGuest MakePackGuest(std::string guestd, std::string cache_dir) {
     InitramfsTail tail;
     for (const GuestImageFile& file : files) {
       std::string host_path = file.content.path();
-      if (file.guest_path == kSuitePath) {
+      if (file.guest_path == kGuestSuitePath) {
         tail.suite = host_path;
-      } else if (file.guest_path == kSchedulerPath) {
+      } else if (file.guest_path == kGuestSchedulerPath) {
         tail.scheduler = host_path;
       } else {
         tail.files.push_back({host_path, file.guest_path, file.is_executable});

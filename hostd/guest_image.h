@@ -17,9 +17,6 @@
 
 namespace ktstr::hostd {
 
-inline constexpr absl::string_view kSuitePath = kGuestSuitePath;
-inline constexpr absl::string_view kSchedulerPath = kGuestSchedulerPath;
-
 // One file for the guest and where its bytes are on this host.
 struct GuestImageFile {
   std::string guest_path;

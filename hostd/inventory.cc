@@ -162,6 +162,8 @@ ktstr::v1::HostContext ReadHostContext(const std::string& host_id,
 std::string DefaultHostId() {
   utsname names;
   std::string id = uname(&names) == 0 ? names.nodename : "";
+  // What Linux calls a machine that nobody named.
+  if (id == "(none)") id.clear();
   id.resize(std::min<size_t>(id.size(), 64));
   for (char& c : id) {
     bool is_fine = absl::ascii_isalnum(static_cast<unsigned char>(c)) ||

@@ -143,9 +143,9 @@ ktstr::v1::RunTestRequest LeaseRunner::MakeRequest(
   const ktstr::v1::VariantSpec& variant = attempt.variant();
   ktstr::v1::RunTestRequest request;
   request.set_test(variant.test());
-  request.set_suite_path(std::string(kSuitePath));
+  request.set_suite_path(kGuestSuitePath);
   if (variant.scheduler().has_binary()) {
-    request.set_scheduler_path(std::string(kSchedulerPath));
+    request.set_scheduler_path(kGuestSchedulerPath);
     *request.mutable_scheduler_args() = variant.scheduler().args();
   }
   request.set_scheduler_name(variant.scheduler().name());
