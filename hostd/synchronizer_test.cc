@@ -4,7 +4,7 @@
 #include "hostd/synchronizer.h"
 
 #include <memory>
-#include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -49,7 +49,7 @@ class FakeCoordinator : public ktstr::v1::Hosts::CallbackService {
       requests_.push_back(*request);
       bool has_results = request->finished_size() > 0 && acknowledges_;
       if (answers_.empty() && !has_results && status_.ok()) {
-        held_ = reactor;
+        held_.insert(reactor);
         return reactor;
       }
       for (const auto& finished : request->finished()) {
@@ -68,20 +68,19 @@ class FakeCoordinator : public ktstr::v1::Hosts::CallbackService {
   void Cancel(grpc::ServerUnaryReactor* reactor) {
     {
       absl::MutexLock lock(&mutex_);
-      if (held_ != reactor) return;
-      held_ = nullptr;
+      if (held_.erase(reactor) == 0) return;
     }
     reactor->Finish(grpc::Status::CANCELLED);
   }
 
-  // Ends a held call, as a coordinator that shuts down does.
+  // Ends the held calls, as a coordinator that shuts down does.
   void Release() {
-    grpc::ServerUnaryReactor* reactor;
+    std::set<grpc::ServerUnaryReactor*> held;
     {
       absl::MutexLock lock(&mutex_);
-      reactor = std::exchange(held_, nullptr);
+      held.swap(held_);
     }
-    if (reactor != nullptr) reactor->Finish(grpc::Status::OK);
+    for (auto* reactor : held) reactor->Finish(grpc::Status::OK);
   }
 
   void Answer(SynchronizeResponse response) {
@@ -130,7 +129,8 @@ class FakeCoordinator : public ktstr::v1::Hosts::CallbackService {
   std::vector<SynchronizeResponse> answers_ ABSL_GUARDED_BY(mutex_);
   bool acknowledges_ ABSL_GUARDED_BY(mutex_) = true;
   grpc::Status status_ ABSL_GUARDED_BY(mutex_);
-  grpc::ServerUnaryReactor* held_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  // Usually one; a call that was cut off may leave after the next one came.
+  std::set<grpc::ServerUnaryReactor*> held_ ABSL_GUARDED_BY(mutex_);
 };
 
 class SynchronizerTest : public ::testing::Test {
