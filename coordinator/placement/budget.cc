@@ -12,7 +12,7 @@ namespace {
 constexpr absl::Duration kBoot = absl::Seconds(20);
 constexpr absl::Duration kBootPerCpu = absl::Milliseconds(100);
 constexpr absl::Duration kAttach = absl::Seconds(10);
-constexpr absl::Duration kTestOverhead = absl::Seconds(5);
+constexpr absl::Duration kTestOverhead = absl::Seconds(8);
 constexpr absl::Duration kShutdown = absl::Seconds(10);
 constexpr absl::Duration kMargin = absl::Seconds(10);
 

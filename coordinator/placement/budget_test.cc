@@ -15,7 +15,7 @@ TEST(BudgetTest, DirectHost) {
   Budget budget = BudgetFor(kPlain);
   EXPECT_EQ(budget.boot, absl::Milliseconds(20400));
   EXPECT_EQ(budget.attach, absl::Seconds(10));
-  EXPECT_EQ(budget.test, absl::Seconds(40));
+  EXPECT_EQ(budget.test, absl::Seconds(18));
 }
 
 TEST(BudgetTest, TotalCoversEveryPhase) {
