@@ -4,6 +4,7 @@
 #ifndef KTSTR_BASE_MUTEX_H_
 #define KTSTR_BASE_MUTEX_H_
 
+#include <condition_variable>
 #include <mutex>
 
 #include "absl/base/thread_annotations.h"
@@ -20,10 +21,28 @@ class ABSL_LOCKABLE Mutex {
   Mutex& operator=(const Mutex&) = delete;
 
   void Lock() ABSL_EXCLUSIVE_LOCK_FUNCTION() { mutex_.lock(); }
-  void Unlock() ABSL_UNLOCK_FUNCTION() { mutex_.unlock(); }
+  void Unlock() ABSL_UNLOCK_FUNCTION() {
+    const bool has_waiters = waiters_ > 0;
+    mutex_.unlock();
+    if (has_waiters) unlocked_.notify_all();
+  }
+
+  // Gives the mutex up until `is_true()` holds, which is asked (holding it)
+  // each time another thread has unlocked it. REQUIRES: held.
+  template <typename Predicate>
+  void Await(Predicate is_true) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    std::unique_lock<std::mutex> lock(mutex_, std::adopt_lock);
+    // What the caller changed may be what another one waits for.
+    if (waiters_++ > 0) unlocked_.notify_all();
+    unlocked_.wait(lock, is_true);
+    --waiters_;
+    lock.release();
+  }
 
  private:
   std::mutex mutex_;
+  std::condition_variable unlocked_;
+  int waiters_ = 0;  // guarded by mutex_
 };
 
 // Holds the mutex for the scope.

@@ -94,16 +94,14 @@ absl::StatusOr<HeldArtifact> ArtifactCache::Get(const std::string& sha256,
         absl::StrCat("artifact ", sha256, " with a negative size"));
   }
   {
-    absl::MutexLock lock(&mutex_);
-    auto is_free = [&] {
-      mutex_.AssertReaderHeld();
+    MutexLock lock(&mutex_);
+    mutex_.Await([&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
       return !busy_.contains(sha256);
-    };
-    mutex_.Await(absl::Condition(&is_free));
+    });
     busy_.insert(sha256);
   }
   absl::Cleanup release = [&] {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     busy_.erase(sha256);
   };
   absl::StatusOr<HeldArtifact> held = OpenCached(sha256);
@@ -123,7 +121,7 @@ absl::StatusOr<HeldArtifact> ArtifactCache::OpenCached(
   if (fstat(fd.get(), &info) != 0) return absl::ErrnoToStatus(errno, "fstat");
   if (info.st_nlink == 0) return absl::NotFoundError("evicted meanwhile");
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     if (verified_.contains(sha256)) {
       futimens(fd.get(), nullptr);
       return HeldArtifact(std::move(fd), info.st_size);
@@ -136,7 +134,7 @@ absl::StatusOr<HeldArtifact> ArtifactCache::OpenCached(
     return absl::NotFoundError("damaged");
   }
   futimens(fd.get(), nullptr);
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   verified_.insert(sha256);
   return HeldArtifact(std::move(fd), info.st_size);
 }
@@ -167,7 +165,7 @@ absl::Status ArtifactCache::Fetch(const std::string& sha256,
     return WriteError(absl::ErrnoToStatus(errno, "rename"), options_.dir);
   }
   std::move(remover).Cancel();
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   verified_.insert(sha256);
   return absl::OkStatus();
 }
@@ -196,7 +194,7 @@ void ArtifactCache::Evict() {
     // Held, here or in another hostd: a shared lock is on it.
     if (!fd.ok() || flock(fd->get(), LOCK_EX | LOCK_NB) != 0) continue;
     if (unlink(file.path.c_str()) == 0) total -= file.size_bytes;
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     verified_.erase(std::string(Basename(file.path)));
   }
 }

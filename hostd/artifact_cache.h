@@ -14,7 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "absl/synchronization/mutex.h"
+#include "base/mutex.h"
 #include "base/unique_fd.h"
 
 namespace ktstr::hostd {
@@ -92,7 +92,7 @@ class ArtifactCache {
   const Options options_;
   ArtifactSource* const source_;
 
-  absl::Mutex mutex_;
+  Mutex mutex_;
   // Being fetched or checked by some thread.
   absl::flat_hash_set<std::string> busy_ ABSL_GUARDED_BY(mutex_);
   // Verified since this process started.
