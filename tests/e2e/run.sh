@@ -33,6 +33,7 @@ run_part() { # NUMBER FILTER
     e2e_test "--gtest_filter=$2" --gtest_color=no >"$work/$1" 2>&1 || true
 }
 if out/vmm --probe >/dev/null 2>&1; then at_once=; else at_once=1; fi
+echo "e2e: ${#filters[@]} part(s) under way; their output follows when they end"
 for i in "${!filters[@]}"; do
   if [[ -n $at_once ]]; then
     run_part "$i" "${filters[i]}" &
