@@ -386,7 +386,7 @@ TEST_F(DaemonTest, OnlyTheFirstVerdictIsSentOn) {
 }
 
 TEST_F(DaemonTest, DescendantsDoNotKeepATestAlive) {
-  ASSERT_OK(MakeDirs(Path("cgroup/work/inner")));
+  ASSERT_OK(MakeDirs(Path("cgroup/outer/inner")));
   Start();
   Received received = Run(Request("leaves-child"));
   ASSERT_TRUE(received.status.ok());
