@@ -135,18 +135,9 @@ class SqliteTransaction : public Transaction {
     const v1::AttemptKey& key = result.key();
     ABSL_ASSIGN_OR_RETURN(std::optional<int64_t> run, Find(key.run_id()));
     if (!run.has_value()) return false;
-    ABSL_ASSIGN_OR_RETURN(
-        SqliteStatement update,
-        db_.Prepare("UPDATE variants SET state = ?, outcome = ? WHERE run = ? "
-                    "AND idx = ? AND state = ? AND epoch = ?"));
-    ABSL_RETURN_IF_ERROR(update.Int(v1::DONE)
-                             .Int(result.outcome())
-                             .Int(*run)
-                             .Int(key.variant())
-                             .Int(v1::LEASED)
-                             .Int(key.epoch())
-                             .Run());
-    if (db_.Changes() != 1) return false;
+    ABSL_ASSIGN_OR_RETURN(bool is_ended,
+                          EndLease(*run, key, v1::DONE, result.outcome()));
+    if (!is_ended) return false;
     ABSL_ASSIGN_OR_RETURN(
         SqliteStatement insert,
         db_.Prepare("INSERT INTO results (run, idx, result) VALUES (?, ?, ?)"));
@@ -161,17 +152,9 @@ class SqliteTransaction : public Transaction {
                                const MissRecord& miss) override {
     ABSL_ASSIGN_OR_RETURN(std::optional<int64_t> run, Find(key.run_id()));
     if (!run.has_value()) return false;
-    ABSL_ASSIGN_OR_RETURN(
-        SqliteStatement update,
-        db_.Prepare("UPDATE variants SET state = ? WHERE run = ? AND idx = ? "
-                    "AND state = ? AND epoch = ?"));
-    ABSL_RETURN_IF_ERROR(update.Int(v1::PENDING)
-                             .Int(*run)
-                             .Int(key.variant())
-                             .Int(v1::LEASED)
-                             .Int(key.epoch())
-                             .Run());
-    if (db_.Changes() != 1) return false;
+    ABSL_ASSIGN_OR_RETURN(bool is_ended, EndLease(*run, key, v1::PENDING,
+                                                  v1::OUTCOME_UNSPECIFIED));
+    if (!is_ended) return false;
     ABSL_ASSIGN_OR_RETURN(
         SqliteStatement insert,
         db_.Prepare("INSERT INTO missed (run, idx, epoch, host_id, reason) "
@@ -240,6 +223,23 @@ class SqliteTransaction : public Transaction {
   absl::StatusOr<std::optional<int64_t>> Find(const std::string& run_id) {
     ABSL_RETURN_IF_ERROR(BeginIfNeeded());
     return RunNumber(db_, run_id);
+  }
+
+  // False, and nothing changed, when the lease is not of this epoch.
+  absl::StatusOr<bool> EndLease(int64_t run, const v1::AttemptKey& key,
+                                v1::VariantState next, v1::Outcome outcome) {
+    ABSL_ASSIGN_OR_RETURN(
+        SqliteStatement update,
+        db_.Prepare("UPDATE variants SET state = ?, outcome = ? WHERE run = ? "
+                    "AND idx = ? AND state = ? AND epoch = ?"));
+    ABSL_RETURN_IF_ERROR(update.Int(next)
+                             .Int(outcome)
+                             .Int(run)
+                             .Int(key.variant())
+                             .Int(v1::LEASED)
+                             .Int(key.epoch())
+                             .Run());
+    return db_.Changes() == 1;
   }
 
   absl::Status InsertRun(const RunRecord& run) {
