@@ -194,11 +194,13 @@ absl::Status Synchronizer::Run() {
     backoff = options_.min_backoff;
     last_success_ = absl::Now();
     NoteConnection(true, "the coordinator answers");
-    if (std::exchange(is_first, false) && options_.on_first_answer) {
-      options_.on_first_answer();
-    }
     attempts_->Reconcile(call->response);
-    if (SaysNothing(call->response)) Pause(kIdlePause, /*ends_with_news=*/true);
+    if (std::exchange(is_first, false)) {
+      // An introduction is answered at once; what follows may be held.
+      if (options_.on_first_answer) options_.on_first_answer();
+    } else if (SaysNothing(call->response)) {
+      Pause(kIdlePause, /*ends_with_news=*/true);
+    }
   }
   return absl::OkStatus();
 }

@@ -348,7 +348,10 @@ absl::Status Fleet::ReportLocked(Transaction& transaction,
     ABSL_RETURN_IF_ERROR(SettleLocked(transaction, *host, result));
     *call.response.add_acknowledged() = result.key();
   }
-  if (request.finished_size() > 0) call.Finish(absl::OkStatus());
+  bool is_introduction = host->calls == 1;
+  if (is_introduction || request.finished_size() > 0) {
+    call.Finish(absl::OkStatus());
+  }
   NoteRunningLocked(*host, request, call);
   ABSL_RETURN_IF_ERROR(EndUnlistedLocked(transaction, *host, request));
   return PlaceLocked(transaction);
