@@ -81,21 +81,12 @@ absl::StatusOr<std::unique_ptr<EmbeddedFleet>> EmbeddedFleet::Start(
 
 absl::Status EmbeddedFleet::StartBoth(absl::Duration timeout) {
   const std::string& dir = directory_.path();
-  int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) return absl::ErrnoToStatus(errno, "pipe");
-  UniqueFd ready(ends[0]);
-  UniqueFd ready_writer(ends[1]);
-  ABSL_RETURN_IF_ERROR(
-      StartChild("coordinator",
-                 {"--listen", address_, "--data", JoinPath(dir, "data"),
-                  "--ready-fd", absl::StrCat(kReadyFd)},
-                 ready_writer.get()));
-  ready_writer.Reset();
-  ABSL_RETURN_IF_ERROR(AwaitReady(*coordinator_, ready.get(), timeout));
-  // hostd is ready when the coordinator lists it.
+  ABSL_RETURN_IF_ERROR(StartChild(
+      coordinator_, "coordinator",
+      {"--listen", address_, "--data", JoinPath(dir, "data")}, timeout));
   return StartChild(
-      "hostd", {"--coordinator", address_, "--run-dir", JoinPath(dir, "host")},
-      /*ready_writer=*/-1);
+      hostd_, "hostd",
+      {"--coordinator", address_, "--run-dir", JoinPath(dir, "host")}, timeout);
 }
 
 std::string EmbeddedFleet::LogPath(absl::string_view name) const {
@@ -110,28 +101,38 @@ std::string EmbeddedFleet::EndOfLog(absl::string_view name) const {
                        : absl::StrCat(" (", absl::StrJoin(lines, " | "), ")");
 }
 
-absl::Status EmbeddedFleet::StartChild(const std::string& name,
+absl::Status EmbeddedFleet::StartChild(std::optional<Child>& child,
+                                       const std::string& name,
                                        std::vector<std::string> args,
-                                       int ready_writer) {
+                                       absl::Duration timeout) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return absl::ErrnoToStatus(errno, "pipe");
+  UniqueFd ready(ends[0]);
+  UniqueFd ready_writer(ends[1]);
   CommandSpec spec;
   ABSL_ASSIGN_OR_RETURN(std::string program, FindProgramOfOurs(name));
-  spec.argv = {program, "--exit-with-parent"};
+  spec.argv = {program, "--exit-with-parent", "--ready-fd",
+               absl::StrCat(kReadyFd)};
   spec.argv.insert(spec.argv.end(), args.begin(), args.end());
   ABSL_ASSIGN_OR_RETURN(UniqueFd null, OpenFile("/dev/null", O_RDONLY));
   ABSL_ASSIGN_OR_RETURN(
       UniqueFd log,
       OpenFile(LogPath(name), O_WRONLY | O_CREAT | O_APPEND, 0600));
-  spec.inherited_fds = {{null.get(), 0}, {log.get(), 1}, {log.get(), 2}};
-  if (ready_writer >= 0) spec.inherited_fds.push_back({ready_writer, kReadyFd});
+  spec.inherited_fds = {{null.get(), 0},
+                        {log.get(), 1},
+                        {log.get(), 2},
+                        {ready_writer.get(), kReadyFd}};
   // --exit-with-parent is gentler: the child cleans up behind itself.
   spec.die_with_parent = false;
-  std::optional<Child>& child = name == "hostd" ? hostd_ : coordinator_;
-  // KillNow() sees each child from its first moment on.
-  absl::MutexLock lock(&mutex_);
-  ABSL_ASSIGN_OR_RETURN(Subprocess process, Subprocess::Start(spec));
-  kill_fds_.emplace_back(fcntl(process.pidfd(), F_DUPFD_CLOEXEC, 0));
-  child.emplace(Child{name, std::move(process)});
-  return absl::OkStatus();
+  {
+    // KillNow() sees each child from its first moment on.
+    absl::MutexLock lock(&mutex_);
+    ABSL_ASSIGN_OR_RETURN(Subprocess process, Subprocess::Start(spec));
+    kill_fds_.emplace_back(fcntl(process.pidfd(), F_DUPFD_CLOEXEC, 0));
+    child.emplace(Child{name, std::move(process)});
+  }
+  ready_writer.Reset();
+  return AwaitReady(*child, ready.get(), timeout);
 }
 
 // The child writes something to the descriptor when it serves.

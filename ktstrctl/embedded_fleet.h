@@ -38,10 +38,10 @@ class EmbeddedFleet {
   // `on_made` gets the object before its first child starts, so that another
   // thread can call KillNow(); with nullptr when Start() fails.
   //
-  // Blocks: until the coordinator serves, or `timeout`; hostd registers there
-  //         a moment later.
+  // Blocks: until the coordinator serves and hostd has registered there, each
+  //         for at most `timeout`.
   // Errors: NotFound for a program that is not there; Unavailable with the end
-  //         of its log when the coordinator does not start.
+  //         of its log for one that does not start.
   static absl::StatusOr<std::unique_ptr<EmbeddedFleet>> Start(
       const std::function<void(EmbeddedFleet*)>& on_made,
       absl::Duration timeout = absl::Seconds(30));
@@ -79,8 +79,10 @@ class EmbeddedFleet {
 
   explicit EmbeddedFleet(RunDirectory directory);
   absl::Status StartBoth(absl::Duration timeout);
-  absl::Status StartChild(const std::string& name,
-                          std::vector<std::string> args, int ready_writer);
+  // Blocks: until the child says that it serves.
+  absl::Status StartChild(std::optional<Child>& child, const std::string& name,
+                          std::vector<std::string> args,
+                          absl::Duration timeout);
   absl::Status AwaitReady(Child& child, int ready_fd, absl::Duration timeout);
   std::string LogPath(absl::string_view name) const;
   // " (last | lines)", or nothing.

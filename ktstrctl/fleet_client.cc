@@ -69,12 +69,15 @@ absl::StatusOr<std::unique_ptr<FleetClient>> FleetClient::Connect(
   ABSL_ASSIGN_OR_RETURN(std::string target, GrpcTarget(address));
   std::shared_ptr<grpc::Channel> channel = grpc::CreateCustomChannel(
       target, grpc::InsecureChannelCredentials(), ChannelOptions());
-  if (!channel->WaitForConnected(std::chrono::system_clock::now() +
-                                 absl::ToChronoMilliseconds(timeout))) {
-    return Unreachable(std::string(address));
-  }
-  return std::unique_ptr<FleetClient>(
+  std::unique_ptr<FleetClient> client(
       new FleetClient(std::string(address), std::move(channel)));
+  if (!client->AwaitConnection(timeout)) return Unreachable(client->address());
+  return client;
+}
+
+bool FleetClient::AwaitConnection(absl::Duration timeout) {
+  return channel_->WaitForConnected(std::chrono::system_clock::now() +
+                                    absl::ToChronoMilliseconds(timeout));
 }
 
 absl::StatusOr<v1::SubmitResponse> FleetClient::Submit(

@@ -43,6 +43,11 @@ class FleetClient {
 
   const std::string& address() const { return address_; }
 
+  // Whether the connection stands.
+  //
+  // Blocks: at most `timeout`, while it is made again.
+  bool AwaitConnection(absl::Duration timeout = absl::Seconds(3));
+
   absl::StatusOr<v1::SubmitResponse> Submit(const v1::SubmitRequest& request);
   absl::StatusOr<v1::GetRunResponse> GetRun(const std::string& run_id);
   absl::StatusOr<v1::ListHostsResponse> ListHosts();

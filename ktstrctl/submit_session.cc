@@ -36,10 +36,7 @@
 namespace ktstr::ktstrctl {
 namespace {
 
-constexpr absl::Duration kHostTimeout = absl::Seconds(15);
-constexpr absl::Duration kHostPause = absl::Milliseconds(50);
 constexpr int kSubmitTries = 5;
-constexpr absl::Duration kSubmitPause = absl::Milliseconds(500);
 
 // What a signal ends. The signal thread and the main thread meet here.
 class Cancellation {
@@ -81,50 +78,37 @@ class Cancellation {
 
 // OK when some host takes work. An embedded fleet has one host, which must; in
 // somebody's lab they may come later, and the answer is a note.
-absl::Status CheckHosts(FleetClient& client, EmbeddedFleet* fleet,
+absl::Status CheckHosts(FleetClient& client, bool is_embedded,
                         Progress& progress) {
-  absl::Duration deadline = RealClock().Monotonic() + kHostTimeout;
+  ABSL_ASSIGN_OR_RETURN(v1::ListHostsResponse response, client.ListHosts());
   std::string unusable;
-  while (true) {
-    ABSL_ASSIGN_OR_RETURN(v1::ListHostsResponse response, client.ListHosts());
-    for (const v1::Host& host : response.hosts()) {
-      if (!host.is_alive()) continue;
-      if (host.unusable_reason().empty()) return absl::OkStatus();
-      unusable = host.unusable_reason();
-    }
-    if (fleet == nullptr) {
-      progress.Note(unusable.empty()
-                        ? "no host is connected yet; the run waits for one"
-                        : absl::StrCat("no host takes work yet (", unusable,
-                                       "); the run waits for one"));
-      return absl::OkStatus();
-    }
-    if (!unusable.empty()) {
-      return absl::UnavailableError(
-          absl::StrCat("this machine cannot run guests: ", unusable,
-                       "; `ktstrctl doctor` says more"));
-    }
-    if (std::string ended = fleet->WhatEnded(); !ended.empty()) {
-      return absl::UnavailableError(ended);
-    }
-    if (RealClock().Monotonic() > deadline) {
-      return absl::UnavailableError("embedded hostd did not register");
-    }
-    // The host's first call has not arrived; there is no event for that.
-    absl::SleepFor(kHostPause);
+  for (const v1::Host& host : response.hosts()) {
+    if (!host.is_alive()) continue;
+    if (host.unusable_reason().empty()) return absl::OkStatus();
+    unusable = host.unusable_reason();
   }
+  if (is_embedded) {
+    return absl::UnavailableError(
+        absl::StrCat("this machine cannot run guests: ", unusable,
+                     "; `ktstrctl doctor` says more"));
+  }
+  progress.Note(unusable.empty()
+                    ? "no host is connected yet; the run waits for one"
+                    : absl::StrCat("no host takes work yet (", unusable,
+                                   "); the run waits for one"));
+  return absl::OkStatus();
 }
 
 // Repeats when the connection breaks; the request id makes that harmless.
 absl::StatusOr<v1::SubmitResponse> SubmitSurely(
     FleetClient& client, const v1::SubmitRequest& request) {
-  for (int i = 1;; ++i) {
-    absl::StatusOr<v1::SubmitResponse> response = client.Submit(request);
-    if (!absl::IsUnavailable(response.status()) || i == kSubmitTries) {
-      return response;
-    }
-    absl::SleepFor(kSubmitPause);
+  absl::StatusOr<v1::SubmitResponse> response = client.Submit(request);
+  for (int i = 1; i < kSubmitTries && absl::IsUnavailable(response.status());
+       ++i) {
+    if (!client.AwaitConnection()) break;
+    response = client.Submit(request);
   }
+  return response;
 }
 
 std::string RunSource() {
@@ -194,7 +178,7 @@ class Session {
       address = fleet_->address();
     }
     ABSL_ASSIGN_OR_RETURN(client_, FleetClient::Connect(address));
-    return CheckHosts(*client_, fleet_.get(), progress_);
+    return CheckHosts(*client_, fleet_ != nullptr, progress_);
   }
 
   absl::Status Send(const Submission& submission) {
