@@ -17,6 +17,7 @@
 #include "absl/strings/string_view.h"
 #include "base/clock.h"
 #include "guestd/environment.h"
+#include "guestd/kernel_log.h"
 #include "guestd/leftovers.h"
 #include "guestd/proto_time.h"
 
@@ -27,6 +28,7 @@ constexpr absl::Duration kDefaultAttachTimeout = absl::Seconds(30);
 constexpr absl::Duration kDefaultTestTimeout = absl::Minutes(10);
 constexpr absl::Duration kDefaultDetachTimeout = absl::Seconds(30);
 constexpr absl::Duration kCleanUpTimeout = absl::Seconds(10);
+constexpr size_t kLogPieceBytes = 64 << 10;
 
 absl::Status CheckRequest(const v1::RunTestRequest& request) {
   if (request.test().empty()) {
@@ -111,11 +113,21 @@ absl::Status Session::Run(const v1::RunTestRequest& request) {
   }
   CleanUp();
   if (scheduler_) StopScheduler(request);
+  if (options_.is_init) SendKernelLog();
   v1::GuestEvent event;
   event.set_finished(true);
   Send(std::move(event));
   if (is_host_gone_) return absl::CancelledError("the host is gone");
   return absl::OkStatus();
+}
+
+void Session::SendKernelLog() {
+  std::string log = ReadKernelLog();
+  for (size_t at = 0; at < log.size(); at += kLogPieceBytes) {
+    v1::GuestEvent event;
+    event.set_kernel_log(log.substr(at, kLogPieceBytes));
+    Send(std::move(event));
+  }
 }
 
 bool Session::AttachScheduler(const v1::RunTestRequest& request) {

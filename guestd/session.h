@@ -65,6 +65,7 @@ class Session {
   void ReportTestEnd(const v1::TestExit& exit);
   void CleanUp();
   void StopScheduler(const v1::RunTestRequest& request);
+  void SendKernelLog();
 
   void Send(v1::GuestEvent event);
   void SendPhase(v1::Phase phase);

@@ -46,7 +46,6 @@ constexpr Pattern kOopses[] = {
 constexpr Pattern kLockups[] = {
     {Where::kAnywhere, "BUG: soft lockup"},
     {Where::kAnywhere, "Watchdog detected hard LOCKUP"},
-    {Where::kAnywhere, "Watchdog detected hard LOCKUP on cpu"},
     {Where::kAnywhere, "detected stalls on CPUs/tasks"},
     {Where::kAnywhere, "self-detected stall on CPU"},
     {Where::kAnywhere, "detected expedited stalls"},
@@ -147,6 +146,19 @@ void Console::Append(absl::string_view bytes) {
 void Console::Finish() {
   if (!line_.empty()) JudgeLine(line_);
   line_.clear();
+}
+
+void Console::LearnFrom(absl::string_view kernel_log) {
+  Console log;
+  log.Append(kernel_log);
+  log.Finish();
+  const ConsoleFacts& other = log.facts();
+  auto take = [](std::string& ours, const std::string& theirs) {
+    if (ours.empty()) ours = theirs;
+  };
+  take(facts_.oops, other.oops);
+  take(facts_.lockup, other.lockup);
+  take(facts_.sched_ext, other.sched_ext);
 }
 
 void Console::JudgeLine(absl::string_view line) {

@@ -60,6 +60,10 @@ class Console {
   // Judges a last line without line end; nothing is appended afterwards.
   void Finish();
 
+  // Adds what only the kernel's own log says, whose lesser messages the console
+  // may not have got. Call after Finish(); the log is not part of the tail.
+  void LearnFrom(absl::string_view kernel_log);
+
   const ConsoleFacts& facts() const { return facts_; }
   // The last kTailBytes, unchanged.
   absl::string_view tail() const { return tail_.text(); }

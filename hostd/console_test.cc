@@ -118,6 +118,20 @@ TEST(ConsoleTest, MakesHostileBytesPrintable) {
   EXPECT_EQ(console.facts().panic, "Kernel panic - not syncing: ?[2J?? bye");
 }
 
+TEST(ConsoleTest, LearnsFromTheLogWhatTheConsoleDidNotSay) {
+  Console console;
+  console.Append("guestd: powering off\n");
+  console.Finish();
+  console.LearnFrom(
+      "[    1.5] sched_ext: BPF scheduler \"x\" disabled (unregistered)\n"
+      "[    1.6] BUG: workqueue lockup - pool cpus=0\n");
+  EXPECT_EQ(console.facts().sched_ext,
+            "sched_ext: BPF scheduler \"x\" disabled (unregistered)");
+  EXPECT_EQ(console.facts().lockup, "BUG: workqueue lockup - pool cpus=0");
+  EXPECT_EQ(console.facts().last_line, "guestd: powering off");
+  EXPECT_EQ(console.tail(), "guestd: powering off\n");
+}
+
 TEST(ConsoleTest, StripsOnlyWhatTheKernelPutsInFront) {
   EXPECT_EQ(StripKernelPrefix("<4>[    1.5][    C0] words"), "words");
   EXPECT_EQ(StripKernelPrefix("[drm] words"), "[drm] words");

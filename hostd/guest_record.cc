@@ -70,6 +70,9 @@ void GuestRecord::Apply(const GuestEvent& event, absl::Duration at) {
     case GuestEvent::kSchedulerLog:
       scheduler_log.Append(event.scheduler_log());
       break;
+    case GuestEvent::kKernelLog:
+      kernel_log.Append(event.kernel_log());
+      break;
     case GuestEvent::kVerdict:
       if (!verdict) verdict = Bounded(event.verdict());
       break;

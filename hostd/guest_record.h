@@ -28,7 +28,8 @@ class GuestRecord {
   static constexpr int kMaxListed = 512;    // findings, groups
   static constexpr size_t kMaxText = 1024;  // bytes of one string
 
-  GuestRecord() : test_log(kLogBytes), scheduler_log(kLogBytes) {}
+  GuestRecord()
+      : test_log(kLogBytes), scheduler_log(kLogBytes), kernel_log(kLogBytes) {}
 
   // `at` is when hostd read the event, on the monotonic clock.
   void Apply(const ktstr::v1::GuestEvent& event, absl::Duration at);
@@ -38,6 +39,7 @@ class GuestRecord {
   std::vector<ktstr::v1::Stimulus> stimuli;
   TailBuffer test_log;
   TailBuffer scheduler_log;
+  TailBuffer kernel_log;
   std::optional<ktstr::v1::Verdict> verdict;
   std::optional<ktstr::v1::TestExit> test_exit;
   std::optional<ktstr::v1::SchedulerReport> scheduler;

@@ -46,15 +46,19 @@ TEST(GuestRecordTest, BoundsEverythingAGuestMaySendForEver) {
   GuestRecord record;
   GuestEvent log;
   log.set_test_log(std::string(60000, 'a'));
+  GuestEvent kernel_log;
+  kernel_log.set_kernel_log(log.test_log());
   GuestEvent stimulus;
   stimulus.mutable_stimulus()->set_label(std::string(5000, 'b'));
   for (int i = 0; i < GuestRecord::kMaxStimuli + 10; ++i) {
     record.Apply(stimulus, absl::ZeroDuration());
     if (i < 100) record.Apply(log, absl::ZeroDuration());
+    if (i < 100) record.Apply(kernel_log, absl::ZeroDuration());
   }
   EXPECT_EQ(record.stimuli.size(), size_t{GuestRecord::kMaxStimuli});
   EXPECT_EQ(record.stimuli[0].label().size(), GuestRecord::kMaxText);
   EXPECT_EQ(record.test_log.text().size(), GuestRecord::kLogBytes);
+  EXPECT_EQ(record.kernel_log.text().size(), GuestRecord::kLogBytes);
 }
 
 TEST(GuestRecordTest, ShortensALongVerdictWithoutBreakingCharacters) {

@@ -13,6 +13,7 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/file.h"
 #include "base/status_macros.h"
 #include "hostd/classify.h"
@@ -26,6 +27,9 @@ namespace {
 constexpr int64_t kMemoryReserveMib = 96;
 // vmm's own deadline is the backstop of ours.
 constexpr absl::Duration kVmmDeadlineSlack = absl::Seconds(5);
+// Warnings and worse; everything. A panic and an oops are printed whole anyway.
+constexpr char kQuietConsole[] = "loglevel=5";
+constexpr char kVerboseConsole[] = "ignore_loglevel";
 
 absl::StatusOr<std::string> MakeNonce() {
   char bytes[16];
@@ -93,6 +97,7 @@ void FillFromWatch(WatchResult watch, ktstr::v1::AttemptResult* result) {
   result->set_console_tail(std::move(watch.console_tail));
   result->set_test_log_tail(std::string(watch.guest.test_log.text()));
   result->set_scheduler_log_tail(std::string(watch.guest.scheduler_log.text()));
+  result->set_kernel_log_tail(std::string(watch.guest.kernel_log.text()));
   result->set_guest_kernel_release(watch.kernel_release);
 }
 
@@ -160,6 +165,19 @@ ktstr::v1::RunTestRequest LeaseRunner::MakeRequest(
   return request;
 }
 
+// A kernel that prints its whole log byte by byte boots a third slower, and
+// guestd sends the log anyway. When that failed, the next attempt is verbose.
+std::string LeaseRunner::GuestCmdline(const ktstr::v1::AttemptKey& key,
+                                      const std::string& nonce) const {
+  std::vector<std::string> words = {
+      key.epoch() == 1 ? kQuietConsole : kVerboseConsole,
+      absl::StrCat(kCmdlineEpoch, "=", key.epoch()),
+      absl::StrCat(kCmdlineNonce, "=", nonce)};
+  // Last, because the kernel takes the last word of a name.
+  if (!options_.extra_cmdline.empty()) words.push_back(options_.extra_cmdline);
+  return absl::StrJoin(words, " ");
+}
+
 absl::StatusOr<WatchResult> LeaseRunner::RunMachine(
     const ktstr::v1::Attempt& attempt, AttemptControl* control) const {
   const ktstr::v1::VariantSpec& variant = attempt.variant();
@@ -194,10 +212,7 @@ absl::StatusOr<WatchResult> LeaseRunner::RunMachine(
   machine.topology = topology;
   machine.memory_mib = std::max<int64_t>(
       variant.memory_mib(), MemoryFloorMib(kernel.size_bytes(), initrds));
-  machine.cmdline =
-      absl::StrCat(options_.extra_cmdline,
-                   options_.extra_cmdline.empty() ? "" : " ", kCmdlineEpoch,
-                   "=", attempt.key().epoch(), " ", kCmdlineNonce, "=", nonce);
+  machine.cmdline = GuestCmdline(attempt.key(), nonce);
   machine.vsock_path = vsock_path;
   machine.deadline = limits.total + kVmmDeadlineSlack;
 

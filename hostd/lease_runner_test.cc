@@ -128,6 +128,12 @@ class LeaseRunnerTest : public ::testing::Test {
   absl::Duration took_;
 };
 
+TEST_F(LeaseRunnerTest, OnlyARepeatedAttemptTalksOnItsConsole) {
+  EXPECT_THAT(Run("pass").console_tail(), HasSubstr(" ignore_loglevel "));
+  attempt_.mutable_key()->set_epoch(1);
+  EXPECT_THAT(Run("pass").console_tail(), HasSubstr(" loglevel=5 "));
+}
+
 TEST_F(LeaseRunnerTest, PassingGuestPassesThroughEveryPhase) {
   UseScheduler();
   ktstr::v1::AttemptResult result = Run("pass");
@@ -138,6 +144,7 @@ TEST_F(LeaseRunnerTest, PassingGuestPassesThroughEveryPhase) {
   EXPECT_EQ(result.guest_kernel_release(), "6.12.0-fake");
   EXPECT_TRUE(result.host().is_overcommitted());
   EXPECT_THAT(result.console_tail(), HasSubstr("Linux version"));
+  EXPECT_THAT(result.kernel_log_tail(), HasSubstr("Linux version"));
   for (int phase = ktstr::v1::VMM_UP; phase <= ktstr::v1::SHUT_DOWN; ++phase) {
     EXPECT_THAT(phases_, ::testing::Contains(phase));
   }

@@ -105,6 +105,7 @@ WatchResult MachineWatch::Run() {
   }
   console_.Finish();
   if (session_ != nullptr) TakeSession();
+  console_.LearnFrom(result_.guest.kernel_log.text());
   Evidence& evidence = result_.evidence;
   evidence.console = console_.facts();
   evidence.stop = control_->reason();
@@ -331,9 +332,6 @@ void MachineWatch::NoteLoss(absl::Status status) {
 void MachineWatch::ReadConsole() {
   is_console_open_ = ReadPipe(
       vmm_->console_fd(), kReadsPerTurn, [this](absl::string_view bytes) {
-        if (console_.facts().bytes == 0) {
-          NotePhase(ktstr::v1::KERNEL_ENTERED, Now());
-        }
         console_.Append(bytes);
         last_console_ = Now();
         if (panic_at_ == absl::InfiniteDuration() &&
@@ -388,7 +386,7 @@ void MachineWatch::HandleReportLine(absl::string_view line) {
   }
   if (event->name == "vcpus") {
     NotePhase(ktstr::v1::VMM_UP, event->at, report_times_);
-  } else if (event->name == "console") {
+  } else if (event->name == "first-io") {
     NotePhase(ktstr::v1::KERNEL_ENTERED, event->at, report_times_);
   }
 }
@@ -438,16 +436,7 @@ void MachineWatch::NoteDeadline(Deadline deadline, absl::Duration allowed) {
 
 void MachineWatch::NotePhase(ktstr::v1::Phase phase, absl::Duration at,
                              std::string detail) {
-  if (result_.evidence.Reached(phase)) {
-    // The report's own time is better than the arrival of the first byte.
-    for (auto& known : result_.phases) {
-      if (known.phase() == phase && known.detail().empty()) {
-        known.set_detail(std::move(detail));
-        return;
-      }
-    }
-    return;
-  }
+  if (result_.evidence.Reached(phase)) return;
   result_.evidence.phases.set(static_cast<size_t>(phase));
   ktstr::v1::PhaseEvidence& evidence = result_.phases.emplace_back();
   evidence.set_phase(phase);

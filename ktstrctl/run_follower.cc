@@ -128,6 +128,7 @@ absl::Status RunFollower::Settle(const v1::Variant& variant) {
       kept.mutable_result()->clear_console_tail();
       kept.mutable_result()->clear_scheduler_log_tail();
       kept.mutable_result()->clear_test_log_tail();
+      kept.mutable_result()->clear_kernel_log_tail();
     }
   }
   options_.progress->Update(kept);

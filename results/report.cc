@@ -44,6 +44,7 @@ class Report {
     AddTimeline();
     AddLog("scheduler log", result_.scheduler_log_tail(), kTailLines);
     AddLog("test log", result_.test_log_tail(), kTailLines);
+    AddLog("kernel log, last lines", result_.kernel_log_tail(), kTailLines);
     AddConsole();
     return std::move(text_);
   }

@@ -118,6 +118,7 @@ TEST(FailureReportTest, GuestTextCannotSteerTheTerminal) {
   result.set_console_tail(hostile);
   result.set_scheduler_log_tail(hostile);
   result.set_test_log_tail(hostile);
+  result.set_kernel_log_tail(hostile);
   std::string report = FailureReport(variant, {});
   for (unsigned char c : report) {
     ASSERT_TRUE(c == '\n' || (c >= 0x20 && c < 0x7F)) << int{c};

@@ -125,6 +125,8 @@ absl::Status ResultDirectory::Add(const v1::Variant& variant) {
       logs.scheduler, WriteLog(base, "scheduler", result.scheduler_log_tail()));
   ABSL_ASSIGN_OR_RETURN(logs.test,
                         WriteLog(base, "test", result.test_log_tail()));
+  ABSL_ASSIGN_OR_RETURN(logs.kernel,
+                        WriteLog(base, "kernel", result.kernel_log_tail()));
   std::string file = absl::StrCat(base, ".ktstr.json");
   ABSL_RETURN_IF_ERROR(
       WriteFileAtomically(JoinPath(path_, file),

@@ -244,6 +244,7 @@ std::string VariantJson(const v1::Variant& variant, const RunFacts& facts,
   out["run_source"] = TextOrNull(facts.run_source);
   out["timestamp"] = Iso8601(written_at);
   out["logs"] = {{"console", TextOrNull(logs.console)},
+                 {"kernel", TextOrNull(logs.kernel)},
                  {"scheduler", TextOrNull(logs.scheduler)},
                  {"test", TextOrNull(logs.test)}};
   AddNotCollected(out);

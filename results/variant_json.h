@@ -25,6 +25,7 @@ struct RunFacts {
 // Names of the files beside a result, relative to it; empty: there is none.
 struct LogFiles {
   std::string console;
+  std::string kernel;
   std::string scheduler;
   std::string test;
 };

@@ -386,6 +386,7 @@ absl::Status Fleet::SettleLocked(Transaction& transaction, HostEntry& host,
   KeepTail(*result.mutable_console_tail());
   KeepTail(*result.mutable_scheduler_log_tail());
   KeepTail(*result.mutable_test_log_tail());
+  KeepTail(*result.mutable_kernel_log_tail());
   if (!IsCurrent(run, result.key(), host)) {
     return transaction.KeepEvidence(
         result,

@@ -147,6 +147,8 @@ class FakeGuest : public ktstr::v1::Guest::Service {
       writer->Write(event);
       Send(writer, ktstr::v1::DETACHED);
     }
+    event.set_kernel_log("[    0.000000] Linux version 6.12.0-fake\n");
+    writer->Write(event);
     event.set_finished(true);
     writer->Write(event);
     return grpc::Status::OK;
@@ -291,8 +293,10 @@ void Boot(const Machine& machine) {
     fprintf(stderr, "fake_vmm: something odd happened\n");
     _exit(3);
   }
-  Report(machine, {.name = "console"});
+  Report(machine, {.name = "first-io"});
   Print(machine, "[    0.000000] Linux version 6.12.0-fake\n");
+  Print(machine, absl::StrCat("[    0.000000] Command line: ",
+                              machine.spec.cmdline, "\n"));
   if (machine.scenario == "internal-error") {
     End(machine, MachineEnd::kInternalError, "suberror 1 rip=0x1000");
   }
