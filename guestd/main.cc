@@ -17,6 +17,7 @@
 #include "base/file.h"
 #include "guestd/channel.h"
 #include "guestd/cmdline.h"
+#include "guestd/cpus.h"
 #include "guestd/daemon.h"
 #include "guestd/modules.h"
 #include "guestd/mounts.h"
@@ -28,6 +29,7 @@ namespace ktstr::guestd {
 namespace {
 
 constexpr absl::Duration kConnectTimeout = absl::Seconds(30);
+constexpr char kCpuDir[] = "/sys/devices/system/cpu";
 
 // One line on the console, for whoever reads it when nothing else got out.
 void Say(const std::string& line) {
@@ -65,7 +67,7 @@ void PrepareSignals() {
 std::string PrepareGuest(const std::string& cmdline) {
   for (const absl::Status& status :
        {CheckInitramfsComplete(), LoadModules(kGuestModuleOrderPath, cmdline),
-        RunAboveEveryScheduler()}) {
+        BringUpCpus(kCpuDir), RunAboveEveryScheduler()}) {
     if (!status.ok()) return std::string(status.message());
   }
   return "";

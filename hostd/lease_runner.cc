@@ -30,6 +30,7 @@ constexpr absl::Duration kVmmDeadlineSlack = absl::Seconds(5);
 // Warnings and worse; everything. A panic and an oops are printed whole anyway.
 constexpr char kQuietConsole[] = "loglevel=5";
 constexpr char kVerboseConsole[] = "ignore_loglevel";
+constexpr char kOneCpuAtBoot[] = "maxcpus=1";
 
 absl::StatusOr<std::string> MakeNonce() {
   char bytes[16];
@@ -165,14 +166,18 @@ ktstr::v1::RunTestRequest LeaseRunner::MakeRequest(
   return request;
 }
 
-// A kernel that prints its whole log byte by byte boots a third slower, and
-// guestd sends the log anyway. When that failed, the next attempt is verbose.
 std::string LeaseRunner::GuestCmdline(const ktstr::v1::AttemptKey& key,
+                                      int vcpus,
                                       const std::string& nonce) const {
-  std::vector<std::string> words = {
-      key.epoch() == 1 ? kQuietConsole : kVerboseConsole,
-      absl::StrCat(kCmdlineEpoch, "=", key.epoch()),
-      absl::StrCat(kCmdlineNonce, "=", nonce)};
+  std::vector<std::string> words;
+  // A kernel that prints its whole log byte by byte boots a third slower, and
+  // guestd sends the log anyway. When that failed, the next attempt is verbose.
+  words.push_back(key.epoch() == 1 ? kQuietConsole : kVerboseConsole);
+  // Until the kernel trusts its clock, idle CPUs tick: on a host with fewer
+  // CPUs nothing else gets done. guestd brings them up when they can sleep.
+  if (vcpus > options_.host_cpus) words.push_back(kOneCpuAtBoot);
+  words.push_back(absl::StrCat(kCmdlineEpoch, "=", key.epoch()));
+  words.push_back(absl::StrCat(kCmdlineNonce, "=", nonce));
   // Last, because the kernel takes the last word of a name.
   if (!options_.extra_cmdline.empty()) words.push_back(options_.extra_cmdline);
   return absl::StrJoin(words, " ");
@@ -212,7 +217,7 @@ absl::StatusOr<WatchResult> LeaseRunner::RunMachine(
   machine.topology = topology;
   machine.memory_mib = std::max<int64_t>(
       variant.memory_mib(), MemoryFloorMib(kernel.size_bytes(), initrds));
-  machine.cmdline = GuestCmdline(attempt.key(), nonce);
+  machine.cmdline = GuestCmdline(attempt.key(), topology.cpus(), nonce);
   machine.vsock_path = vsock_path;
   machine.deadline = limits.total + kVmmDeadlineSlack;
 

@@ -50,7 +50,7 @@ class LeaseRunner {
  private:
   absl::StatusOr<WatchResult> RunMachine(const ktstr::v1::Attempt& attempt,
                                          AttemptControl* control) const;
-  std::string GuestCmdline(const ktstr::v1::AttemptKey& key,
+  std::string GuestCmdline(const ktstr::v1::AttemptKey& key, int vcpus,
                            const std::string& nonce) const;
   ktstr::v1::RunTestRequest MakeRequest(const ktstr::v1::Attempt& attempt,
                                         int vcpus) const;

@@ -134,6 +134,12 @@ TEST_F(LeaseRunnerTest, OnlyARepeatedAttemptTalksOnItsConsole) {
   EXPECT_THAT(Run("pass").console_tail(), HasSubstr(" loglevel=5 "));
 }
 
+TEST_F(LeaseRunnerTest, GuestWithMoreCpusThanTheHostBootsOnOne) {
+  EXPECT_THAT(Run("pass").console_tail(), HasSubstr(" maxcpus=1 "));
+  attempt_.mutable_variant()->set_topology("1n1l1c1t");
+  EXPECT_THAT(Run("pass").console_tail(), Not(HasSubstr("maxcpus")));
+}
+
 TEST_F(LeaseRunnerTest, PassingGuestPassesThroughEveryPhase) {
   UseScheduler();
   ktstr::v1::AttemptResult result = Run("pass");
