@@ -90,7 +90,7 @@ absl::Status Machine::CreateMemory() {
                                             region.size_bytes, region.host));
   }
   report_->Emit("slots");
-  return CreateInterruptControllers(*vm_);
+  return CreateInterruptControllers(*vm_, spec_.topology);
 }
 
 absl::Status Machine::CreateDevices() {
@@ -204,7 +204,7 @@ absl::Status Machine::CreateVcpus() {
 
 absl::Status Machine::Load() {
   Cmdline cmdline;
-  cmdline.Add(kPlatformCmdline);
+  cmdline.Add(PlatformCmdline(spec_.topology));
   if (!virtio_devices_.empty()) {
     cmdline.AddVirtioMmio(kVirtioMmio, kVirtioMmioStride, kVsockIrq);
   }

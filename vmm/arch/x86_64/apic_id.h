@@ -28,6 +28,9 @@ struct ApicIdLayout {
     return uint32_t(place.llc) << llc_shift() |
            uint32_t(place.core) << thread_bits | uint32_t(place.thread);
   }
+  uint32_t HighestId(const Topology& topology) const {
+    return IdOf(topology.PlaceOf(topology.cpus() - 1));
+  }
   int llc_shift() const { return core_bits + thread_bits; }
   int package_shift() const { return llc_bits + llc_shift(); }
 
@@ -41,9 +44,8 @@ struct ApicIdLayout {
   }
 };
 
-// Highest APIC id this machine gives out. Above it, interrupts of the IOAPIC
-// cannot be addressed without interrupt remapping.
-inline constexpr uint32_t kMaxApicId = 254;
+// Highest APIC id that the IOAPIC and an xAPIC can address.
+inline constexpr uint32_t kMaxXapicId = 254;
 
 }  // namespace ktstr::vmm
 

@@ -19,6 +19,11 @@ constexpr uint32_t kLeaf1EdxHtt = 1u << 28;
 constexpr uint32_t kExt1EcxCmpLegacy = 1u << 1;
 constexpr uint32_t kExt1EcxTopologyExtensions = 1u << 22;
 
+// KVM's own features, leaf 0x40000001: interrupt messages carry 15 bits of the
+// destination. Without it the kernel leaves CPUs with ids above 255 out.
+constexpr uint32_t kKvmFeatures = 0x40000001;
+constexpr uint32_t kKvmEaxExtendedDestination = 1u << 15;
+
 constexpr uint32_t kMinLeafIntel = 0x1F;
 constexpr uint32_t kMinLeafAmd = 0xD;
 constexpr uint32_t kMinExtendedLeafAmd = 0x8000001E;
@@ -113,6 +118,9 @@ class CpuidEditor {
     if (options_.has_tsc_deadline) leaf1.ecx |= kLeaf1EcxTscDeadline;
     leaf1.edx &= ~kLeaf1EdxHtt;
     if (topology_.cpus() > 1) leaf1.edx |= kLeaf1EdxHtt;
+    if (ids_.HighestId(topology_) > kMaxXapicId) {
+      At(kKvmFeatures).eax |= kKvmEaxExtendedDestination;
+    }
     Drop(0xA);
     Drop(0x1A);
   }

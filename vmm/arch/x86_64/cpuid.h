@@ -41,7 +41,8 @@ struct CpuidOptions {
 // Leaves written: 1, 4 (Intel), 0xB, 0x1F (Intel), 0x80000001, 0x80000005,
 // 0x80000006, 0x80000008, 0x8000001D and 0x8000001E (AMD and Hygon); 0xA is
 // zero (no PMU); 0x80000026 is not offered, because the kernel would believe
-// it first. KVM's own leaves (kvmclock, steal time) pass through.
+// it first. KVM's own leaves (kvmclock, steal time) pass through; they promise
+// extended interrupt destinations where an id needs them.
 //
 // An AMD processor older than Zen 2 is presented as family 0x17 model 0x31:
 // for older ones the kernel derives the LLC from the node or from three fixed

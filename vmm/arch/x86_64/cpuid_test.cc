@@ -107,7 +107,8 @@ TEST_P(CpuidTopologyTest, AmdGuestSeesTheDeclaration) {
 INSTANTIATE_TEST_SUITE_P(Presets, CpuidTopologyTest,
                          testing::Values("1n1l1c1t", "1n1l4c1t", "1n2l2c1t",
                                          "1n3l3c1t", "1n2l2c2t", "2n4l8c2t",
-                                         "3n3l5c1t", "1n1l64c1t"));
+                                         "3n3l5c1t", "1n1l64c1t", "1n14l9c2t",
+                                         "1n14l18c1t"));
 
 TEST(CpuidTest, LeafOneCarriesIdPackageSizeAndHypervisorFeatures) {
   auto entries = Build(IntelHost(), *Topology::Parse("1n2l2c2t"), 5);
@@ -132,6 +133,15 @@ TEST(CpuidTest, CacheSizesAreDeclaredNotInherited) {
   uint64_t ways = (l3.ebx >> 22) + 1, sets = l3.ecx + 1;
   EXPECT_EQ(ways * sets * 64, 16u * 1024 * 1024);
   EXPECT_EQ(Leaf(entries, 4, 4).eax, 0u);
+}
+
+TEST(CpuidTest, ExtendedDestinationsArePromisedWhereIdsNeedThem) {
+  auto feature = [](const char* topology) {
+    auto entries = Build(AmdHost(), *Topology::Parse(topology), 0);
+    return Leaf(entries, 0x40000001).eax >> 15 & 1;
+  };
+  EXPECT_EQ(feature("1n15l8c2t"), 0u);
+  EXPECT_EQ(feature("1n14l9c2t"), 1u);
 }
 
 TEST(CpuidTest, PmuIsAbsent) {

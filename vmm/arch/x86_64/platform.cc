@@ -3,6 +3,7 @@
 
 #include "vmm/arch/x86_64/platform.h"
 
+#include <algorithm>
 #include <span>
 #include <utility>
 
@@ -38,6 +39,11 @@ absl::Status WriteCmdline(GuestMemory& memory, const std::string& cmdline) {
   return memory.Write(GuestPhysAddr(kCmdline), {bytes.data(), bytes.size()});
 }
 
+// Whether some CPU is beyond what an xAPIC can address.
+bool HasWideIds(const Topology& topology) {
+  return ApicIdLayout(topology).HighestId(topology) > kMaxXapicId;
+}
+
 }  // namespace
 
 absl::Status CheckTopology(const Kvm& kvm, const Topology& topology) {
@@ -47,17 +53,33 @@ absl::Status CheckTopology(const Kvm& kvm, const Topology& topology) {
         absl::StrCat("topology ", topology.ToString(), " has ", topology.cpus(),
                      " CPUs; KVM here gives at most ", most));
   }
-  uint32_t last =
-      ApicIdLayout(topology).IdOf(topology.PlaceOf(topology.cpus() - 1));
-  if (last > kMaxApicId) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("topology ", topology.ToString(), " needs APIC id ", last,
-                     "; ids up to ", kMaxApicId, " are supported"));
+  uint32_t last = ApicIdLayout(topology).HighestId(topology);
+  if (last <= kMaxXapicId) return absl::OkStatus();
+  int ids = kvm.Extension(KVM_CAP_MAX_VCPU_ID);
+  if (int64_t{last} >= ids || kvm.Extension(KVM_CAP_X2APIC_API) == 0) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "topology ", topology.ToString(), " needs APIC id ", last,
+        "; KVM here gives ids below ", std::max(ids, int{kMaxXapicId} + 1)));
   }
   return absl::OkStatus();
 }
 
-absl::Status CreateInterruptControllers(Vm& vm) {
+std::string PlatformCmdline(const Topology& topology) {
+  std::string words =
+      "console=ttyS0 reboot=k panic=-1 pci=off nokaslr no_timer_check "
+      "i8042.noaux";
+  // The IOAPIC inside KVM reads eight bits of a destination.
+  if (HasWideIds(topology)) words += " irqaffinity=0";
+  return words;
+}
+
+absl::Status CreateInterruptControllers(Vm& vm, const Topology& topology) {
+  if (HasWideIds(topology)) {
+    kvm_enable_cap wide = {.cap = KVM_CAP_X2APIC_API};
+    wide.args[0] =
+        KVM_X2APIC_API_USE_32BIT_IDS | KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK;
+    ABSL_RETURN_IF_ERROR(vm.Call(KVM_REQUEST(KVM_ENABLE_CAP), &wide));
+  }
   uint64_t identity_map = kKvmIdentityMap;
   ABSL_RETURN_IF_ERROR(
       vm.Call(KVM_REQUEST(KVM_SET_IDENTITY_MAP_ADDR), &identity_map));

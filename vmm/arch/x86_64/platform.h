@@ -25,14 +25,14 @@ namespace ktstr::vmm {
 // Refuses a topology this platform cannot give a guest.
 //
 // Errors:
-//   InvalidArgument  more CPUs than this host's KVM has, or an APIC id above
-//                    kMaxApicId; the message names both numbers.
+//   InvalidArgument  more CPUs or a higher APIC id than this host's KVM gives;
+//                    the message names both numbers.
 absl::Status CheckTopology(const Kvm& kvm, const Topology& topology);
 
 // The interrupt controllers of a PC inside KVM, and the pages KVM itself needs.
-// Call after every memory slot is registered: a slot added later costs
-// milliseconds instead of microseconds.
-absl::Status CreateInterruptControllers(Vm& vm);
+// Call after every memory slot is registered, because a slot added later costs
+// milliseconds instead of microseconds, and before the first vCPU.
+absl::Status CreateInterruptControllers(Vm& vm, const Topology& topology);
 
 // Creates CPUs with ids and CPUID of the topology.
 class VcpuFactory {
@@ -49,13 +49,11 @@ class VcpuFactory {
   CpuidOptions options_;
 };
 
-// Kernel arguments every machine of this platform needs: console, reset by the
-// keyboard controller, reboot right after a panic, no search for buses and
-// timers it does not have, no relocation of the kernel (the monitor counts on
-// its linked addresses).
-inline constexpr char kPlatformCmdline[] =
-    "console=ttyS0 reboot=k panic=-1 pci=off nokaslr no_timer_check "
-    "i8042.noaux";
+// Kernel arguments this platform needs: console, reset by the keyboard
+// controller, reboot right after a panic, no search for buses and timers it
+// does not have, no relocation of the kernel (the monitor counts on its linked
+// addresses); device interrupts to CPU 0 where not every CPU can get them.
+std::string PlatformCmdline(const Topology& topology);
 
 // What lies in guest memory besides the kernel.
 struct BootTables {
