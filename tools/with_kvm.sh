@@ -24,6 +24,10 @@ while [[ $# -gt 0 ]]; do
 done
 program=$1
 shift
+if [[ -n $results ]]; then
+  mkdir -p "$results"
+  results=$(realpath "$results")
+fi
 scheduler=$(dirname "$kernel")/schedulers/scx_simple
 
 # The same arguments and environment for both places.
@@ -52,7 +56,8 @@ fi
 
 reason=$(sed -n 's/.*"reason":"\([^"]*\)".*/\1/p' <<<"$probe")
 echo "KVM cannot run Linux here (${reason:-no answer}): in the emulated lab host" >&2
-assemble /ktstr/bin /ktstr/kernel/vmlinux /ktstr/kernel/schedulers/scx_simple /out
+assemble /ktstr/bin /ktstr/kernel/vmlinux /ktstr/kernel/schedulers/scx_simple \
+  "${results:-/out}"
 # One CPU: with more, QEMU's threads race with kernels that patch their own code,
 # and a guest in some ten dies of a triple fault or takes the lab host along.
 lab=(tools/labhost --cpus 1 --memory "${KTSTR_LAB_MEMORY_MIB:-6144}" --dir out:/ktstr/bin
