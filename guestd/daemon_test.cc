@@ -19,6 +19,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/proto_time.h"
 #include "base/status_matchers.h"
 #include "base/thread.h"
 #include "base/unique_fd.h"
@@ -28,7 +29,6 @@
 #include "grpcpp/grpcpp.h"
 #include "gtest/gtest.h"
 #include "guestd/channel.h"
-#include "guestd/proto_time.h"
 #include "proto/guest.grpc.pb.h"
 
 namespace ktstr::guestd {
@@ -166,10 +166,10 @@ class DaemonTest : public ::testing::Test {
     request.set_test(test);
     request.set_suite_path(Here("guestd/testing/fake_suite"));
     request.set_topology("1n2l2c2t");
-    *request.mutable_duration() = ToProto(absl::Milliseconds(1500));
+    *request.mutable_duration() = ToProtoDuration(absl::Milliseconds(1500));
     request.set_workers_per_cgroup(3);
     request.set_seed(99);
-    *request.mutable_test_timeout() = ToProto(absl::Seconds(30));
+    *request.mutable_test_timeout() = ToProtoDuration(absl::Seconds(30));
     return request;
   }
 
@@ -181,8 +181,8 @@ class DaemonTest : public ::testing::Test {
     request.add_scheduler_args(Path("sysfs"));
     request.add_scheduler_args(Path("uevents"));
     request.add_scheduler_args(mode);
-    *request.mutable_attach_timeout() = ToProto(absl::Seconds(20));
-    *request.mutable_detach_timeout() = ToProto(absl::Seconds(20));
+    *request.mutable_attach_timeout() = ToProtoDuration(absl::Seconds(20));
+    *request.mutable_detach_timeout() = ToProtoDuration(absl::Seconds(20));
     return request;
   }
 
@@ -277,8 +277,8 @@ TEST_F(DaemonTest, SchedulerThatDiesAtStartIsAFindingWithItsLastLine) {
 TEST_F(DaemonTest, SchedulerThatNeverAttachesIsAFinding) {
   Start();
   v1::RunTestRequest request = RequestWithScheduler("passes", "never");
-  *request.mutable_attach_timeout() = ToProto(absl::Milliseconds(100));
-  *request.mutable_detach_timeout() = ToProto(absl::Milliseconds(200));
+  *request.mutable_attach_timeout() = ToProtoDuration(absl::Milliseconds(100));
+  *request.mutable_detach_timeout() = ToProtoDuration(absl::Milliseconds(200));
   Received received = Run(request);
   ASSERT_EQ(received.failures.size(), 1u);
   EXPECT_EQ(received.failures[0].kind(), v1::SCHEDULER_NOT_ATTACHED);
@@ -341,7 +341,7 @@ TEST_F(DaemonTest, UnloadingThatBeganDuringTheTestIsNotTakenForTheEnd) {
 TEST_F(DaemonTest, SchedulerThatIgnoresTheRequestToEndIsKilled) {
   Start();
   v1::RunTestRequest request = RequestWithScheduler("passes", "stubborn");
-  *request.mutable_detach_timeout() = ToProto(absl::Milliseconds(400));
+  *request.mutable_detach_timeout() = ToProtoDuration(absl::Milliseconds(400));
   Received received = Run(request);
   ASSERT_EQ(received.reports.size(), 1u);
   EXPECT_EQ(received.reports[0].exit_signal(), SIGKILL);
@@ -360,7 +360,7 @@ TEST_F(DaemonTest, CrashingTestHasAnExitAndNoVerdict) {
 TEST_F(DaemonTest, HangingTestTimesOutWithHeartbeats) {
   Start();
   v1::RunTestRequest request = Request("hangs");
-  *request.mutable_test_timeout() = ToProto(absl::Milliseconds(200));
+  *request.mutable_test_timeout() = ToProtoDuration(absl::Milliseconds(200));
   Received received = Run(request);
   EXPECT_TRUE(received.exit.timed_out());
   EXPECT_EQ(received.exit.exit_signal(), SIGKILL);

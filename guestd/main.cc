@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/proto_time.h"
 #include "guestd/channel.h"
 #include "guestd/cmdline.h"
 #include "guestd/cpus.h"
@@ -22,7 +23,6 @@
 #include "guestd/modules.h"
 #include "guestd/mounts.h"
 #include "guestd/priority.h"
-#include "guestd/proto_time.h"
 #include "model/guest_layout.h"
 
 namespace ktstr::guestd {
@@ -85,8 +85,8 @@ v1::Hello MakeHello(const std::string& cmdline_text,
   hello.set_nonce(cmdline.nonce);
   hello.set_kernel_release(names.release);
   hello.set_init_error(init_error);
-  *hello.mutable_init_started() = ToProto(init_started);
-  *hello.mutable_hello_sent() = ToProto(RealClock().Monotonic());
+  *hello.mutable_init_started() = ToProtoDuration(init_started);
+  *hello.mutable_hello_sent() = ToProtoDuration(RealClock().Monotonic());
   return hello;
 }
 

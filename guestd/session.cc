@@ -16,10 +16,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "base/clock.h"
+#include "base/proto_time.h"
 #include "guestd/environment.h"
 #include "guestd/kernel_log.h"
 #include "guestd/leftovers.h"
-#include "guestd/proto_time.h"
 
 namespace ktstr::guestd {
 namespace {
@@ -63,7 +63,8 @@ Session::~Session() { loop_.Forget(heartbeat_.get()); }
 
 void Session::Send(v1::GuestEvent event) {
   if (is_host_gone_) return;
-  if (!event.has_at()) *event.mutable_at() = ToProto(RealClock().Monotonic());
+  if (!event.has_at())
+    *event.mutable_at() = ToProtoDuration(RealClock().Monotonic());
   if (emit_(event)) return;
   is_host_gone_ = true;
   if (test_) test_->Kill();
@@ -72,7 +73,8 @@ void Session::Send(v1::GuestEvent event) {
 void Session::SendPhase(v1::Phase phase) {
   v1::GuestEvent event;
   event.set_phase(phase);
-  if (phase == v1::INIT) *event.mutable_at() = ToProto(options_.init_started);
+  if (phase == v1::INIT)
+    *event.mutable_at() = ToProtoDuration(options_.init_started);
   Send(std::move(event));
 }
 
@@ -146,7 +148,7 @@ bool Session::AttachScheduler(const v1::RunTestRequest& request) {
   };
   scheduler_ = std::make_unique<Scheduler>(std::move(options), &loop_);
   absl::optional<v1::Finding> finding = scheduler_->Attach(
-      FromProto(request.attach_timeout(), kDefaultAttachTimeout));
+      FromProtoDurationOr(request.attach_timeout(), kDefaultAttachTimeout));
   if (finding) {
     SendFailure(*std::move(finding));
     return false;
@@ -173,9 +175,9 @@ void Session::RunTest(const v1::RunTestRequest& request) {
   }
   test_ = *std::move(test);
   if (scheduler_) scheduler_->OnTrouble([this] { OnSchedulerTrouble(); });
-  ReportTestEnd(
-      test_->Wait(RealClock().Monotonic() +
-                  FromProto(request.test_timeout(), kDefaultTestTimeout)));
+  ReportTestEnd(test_->Wait(
+      RealClock().Monotonic() +
+      FromProtoDurationOr(request.test_timeout(), kDefaultTestTimeout)));
 }
 
 void Session::OnFrame(const v1::TestFrame& frame) {
@@ -244,7 +246,7 @@ void Session::CleanUp() {
 
 void Session::StopScheduler(const v1::RunTestRequest& request) {
   bool is_detached = scheduler_->Stop(
-      FromProto(request.detach_timeout(), kDefaultDetachTimeout));
+      FromProtoDurationOr(request.detach_timeout(), kDefaultDetachTimeout));
   if (scheduler_->was_attached() && is_detached) SendPhase(v1::DETACHED);
   v1::GuestEvent event;
   *event.mutable_scheduler() = scheduler_->report();

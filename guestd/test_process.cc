@@ -14,9 +14,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
+#include "base/proto_time.h"
 #include "base/status_macros.h"
 #include "guestd/environment.h"
-#include "guestd/proto_time.h"
 
 namespace ktstr::guestd {
 namespace {
@@ -33,7 +33,7 @@ std::vector<std::string> Environment(const v1::RunTestRequest& request,
   entries.push_back(absl::StrCat("KTSTR_FRAMES_FD=", kChildFramesFd));
   entries.push_back(absl::StrCat("KTSTR_TOPOLOGY=", request.topology()));
   entries.push_back(absl::StrCat(
-      "KTSTR_DURATION_MS=", absl::ToInt64Milliseconds(FromProto(
+      "KTSTR_DURATION_MS=", absl::ToInt64Milliseconds(FromProtoDurationOr(
                                 request.duration(), absl::ZeroDuration()))));
   entries.push_back(
       absl::StrCat("KTSTR_WORKERS=", request.workers_per_cgroup()));

@@ -15,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/file.h"
+#include "base/proto_time.h"
 #include "base/status_macros.h"
 #include "hostd/classify.h"
 #include "model/guest_layout.h"
@@ -38,17 +39,6 @@ absl::StatusOr<std::string> MakeNonce() {
     return absl::ErrnoToStatus(errno, "getrandom");
   }
   return absl::BytesToHexString(absl::string_view(bytes, sizeof(bytes)));
-}
-
-absl::Duration FromProto(const google::protobuf::Duration& duration) {
-  return absl::Seconds(duration.seconds()) +
-         absl::Nanoseconds(duration.nanos());
-}
-
-void ToProto(absl::Duration from, google::protobuf::Duration* to) {
-  int64_t nanos = absl::ToInt64Nanoseconds(from);
-  to->set_seconds(nanos / 1000000000);
-  to->set_nanos(static_cast<int32_t>(nanos % 1000000000));
 }
 
 absl::Status CheckAttempt(const ktstr::v1::Attempt& attempt) {
@@ -140,7 +130,8 @@ ktstr::v1::AttemptResult LeaseRunner::Run(const ktstr::v1::Attempt& attempt,
   result.mutable_started_at()->set_seconds(wall_ns / 1000000000);
   result.mutable_started_at()->set_nanos(
       static_cast<int32_t>(wall_ns % 1000000000));
-  ToProto(options_.clock->Monotonic() - started, result.mutable_wall_time());
+  *result.mutable_wall_time() =
+      ToProtoDuration(options_.clock->Monotonic() - started);
   return result;
 }
 
@@ -207,8 +198,8 @@ absl::StatusOr<WatchResult> LeaseRunner::RunMachine(
       HelloListener::Create(absl::StrCat(vsock_path, "_", kHostHelloPort),
                             attempt.key().epoch(), nonce));
 
-  WatchLimits limits =
-      WatchLimits::From(attempt.budget(), FromProto(variant.duration()));
+  WatchLimits limits = WatchLimits::From(attempt.budget(),
+                                         FromProtoDuration(variant.duration()));
   VmmOptions vmm_options = {.program = options_.vmm_program,
                             .epoch = attempt.key().epoch(),
                             .kernel_fd = kernel.fd(),

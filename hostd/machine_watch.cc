@@ -16,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
+#include "base/proto_time.h"
 #include "hostd/text.h"
 
 namespace ktstr::hostd {
@@ -31,23 +32,6 @@ constexpr size_t kMaxReportLine = 64 << 10;
 constexpr size_t kStderrBytes = 8 << 10;
 // Reads of one pipe before other descriptors get their turn.
 constexpr int kReadsPerTurn = 16;
-
-absl::Duration FromProto(const google::protobuf::Duration& duration) {
-  return absl::Seconds(duration.seconds()) +
-         absl::Nanoseconds(duration.nanos());
-}
-
-void ToProto(absl::Duration from, google::protobuf::Duration* to) {
-  int64_t nanos = absl::ToInt64Nanoseconds(from);
-  to->set_seconds(nanos / 1000000000);
-  to->set_nanos(static_cast<int32_t>(nanos % 1000000000));
-}
-
-absl::Duration Or(const google::protobuf::Duration& duration,
-                  absl::Duration fallback) {
-  absl::Duration value = FromProto(duration);
-  return value > absl::ZeroDuration() ? value : fallback;
-}
 
 // Calls `consume` with what the non-blocking `fd` holds. False at its end.
 template <typename Consume>
@@ -71,18 +55,22 @@ bool ReadPipe(int fd, int max_reads, Consume consume) {
 WatchLimits WatchLimits::From(const ktstr::v1::AttemptBudget& budget,
                               absl::Duration test_duration) {
   WatchLimits limits;
-  limits.boot = Or(budget.boot(), absl::Seconds(60));
+  limits.boot = FromProtoDurationOr(budget.boot(), absl::Seconds(60));
   // The boot budget is the one that knows how slow this kind of host is.
   absl::Duration slack = std::max(absl::Seconds(5), limits.boot / 2);
-  limits.setup = Or(budget.attach(), absl::Seconds(15)) + slack;
-  limits.test =
-      Or(budget.test(), test_duration * 2 + absl::Seconds(30)) + slack;
+  limits.setup =
+      FromProtoDurationOr(budget.attach(), absl::Seconds(15)) + slack;
+  limits.test = FromProtoDurationOr(budget.test(),
+                                    test_duration * 2 + absl::Seconds(30)) +
+                slack;
   limits.silence = slack;
-  absl::Duration shutdown = Or(budget.shutdown(), absl::Seconds(15));
+  absl::Duration shutdown =
+      FromProtoDurationOr(budget.shutdown(), absl::Seconds(15));
   limits.detach = shutdown + slack;
   limits.shutdown = shutdown;
-  limits.total = Or(budget.total(), limits.boot + limits.setup + limits.test +
-                                        limits.detach + limits.shutdown);
+  limits.total = FromProtoDurationOr(
+      budget.total(), limits.boot + limits.setup + limits.test + limits.detach +
+                          limits.shutdown);
   return limits;
 }
 
@@ -122,8 +110,8 @@ WatchResult MachineWatch::Run() {
   result_.console_tail = std::string(console_.tail());
   std::stable_sort(result_.phases.begin(), result_.phases.end(),
                    [](const auto& a, const auto& b) {
-                     return FromProto(a.since_start()) <
-                            FromProto(b.since_start());
+                     return FromProtoDuration(a.since_start()) <
+                            FromProtoDuration(b.since_start());
                    });
   return std::move(result_);
 }
@@ -274,15 +262,16 @@ void MachineWatch::HandleHello() {
   const ktstr::v1::Hello& hello = *hello_->hello();
   // When init started, carried from the guest's clock to ours; a guest that
   // lies about its clock only moves this mark, and not before the start.
-  absl::Duration since_init =
-      FromProto(hello.hello_sent()) - FromProto(hello.init_started());
+  absl::Duration since_init = FromProtoDuration(hello.hello_sent()) -
+                              FromProtoDuration(hello.init_started());
   since_init =
       std::clamp(since_init, absl::ZeroDuration(), now - options_.started);
-  NotePhase(ktstr::v1::INIT, now - since_init,
-            absl::StrFormat(
-                "guest clock %.0f ms at init, %.0f ms at hello",
-                absl::ToDoubleMilliseconds(FromProto(hello.init_started())),
-                absl::ToDoubleMilliseconds(FromProto(hello.hello_sent()))));
+  NotePhase(
+      ktstr::v1::INIT, now - since_init,
+      absl::StrFormat(
+          "guest clock %.0f ms at init, %.0f ms at hello",
+          absl::ToDoubleMilliseconds(FromProtoDuration(hello.init_started())),
+          absl::ToDoubleMilliseconds(FromProtoDuration(hello.hello_sent()))));
   NotePhase(ktstr::v1::HELLO, now);
   result_.kernel_release = PrintableText(hello.kernel_release(), 64);
   Enter(Stage::kSetup);
@@ -440,8 +429,8 @@ void MachineWatch::NotePhase(ktstr::v1::Phase phase, absl::Duration at,
   result_.evidence.phases.set(static_cast<size_t>(phase));
   ktstr::v1::PhaseEvidence& evidence = result_.phases.emplace_back();
   evidence.set_phase(phase);
-  ToProto(std::max(at - options_.started, absl::ZeroDuration()),
-          evidence.mutable_since_start());
+  *evidence.mutable_since_start() =
+      ToProtoDuration(std::max(at - options_.started, absl::ZeroDuration()));
   evidence.set_detail(std::move(detail));
   control_->ReportPhase(phase);
 }

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "base/proto_time.h"
 #include "hostd/text.h"
 
 namespace ktstr::hostd {
@@ -21,12 +22,6 @@ constexpr absl::Duration kUncut = absl::Milliseconds(20);
 // Between two calls when neither side had news: a coordinator that answers at
 // once for no reason must not keep us busy.
 constexpr absl::Duration kIdlePause = absl::Milliseconds(50);
-
-void ToProto(absl::Duration from, google::protobuf::Duration* to) {
-  int64_t nanos = absl::ToInt64Nanoseconds(from);
-  to->set_seconds(nanos / 1000000000);
-  to->set_nanos(static_cast<int32_t>(nanos % 1000000000));
-}
 
 bool SaysNothing(const ktstr::v1::SynchronizeResponse& response) {
   return response.leases().empty() && response.acknowledged().empty();
@@ -76,7 +71,7 @@ ktstr::v1::SynchronizeRequest Synchronizer::MakeRequest() {
   request.set_cpus(options_.cpus);
   request.set_memory_mib(options_.memory_mib);
   request.set_unusable_reason(options_.unusable_reason);
-  ToProto(options_.max_wait, request.mutable_max_wait());
+  *request.mutable_max_wait() = ToProtoDuration(options_.max_wait);
   {
     absl::MutexLock lock(&mutex_);
     // What happens from here on is news for the next call.

@@ -12,7 +12,7 @@
 #include "absl/strings/str_split.h"
 #include "base/sha256.h"
 #include "base/status_macros.h"
-#include "coordinator/converters/time.h"
+#include "base/proto_time.h"
 
 namespace ktstr::coordinator {
 namespace {

@@ -10,7 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
-#include "coordinator/converters/time.h"
+#include "base/proto_time.h"
 #include "coordinator/placement/budget.h"
 #include "model/topology.h"
 

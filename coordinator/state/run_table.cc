@@ -5,7 +5,7 @@
 
 #include <utility>
 
-#include "coordinator/converters/time.h"
+#include "base/proto_time.h"
 
 namespace ktstr::coordinator {
 namespace {

@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "base/sha256.h"
 #include "coordinator/converters/grpc_status.h"
-#include "coordinator/converters/time.h"
+#include "base/proto_time.h"
 #include "grpc/grpc.h"
 #include "grpcpp/create_channel.h"
 

@@ -21,6 +21,7 @@
 #include "absl/strings/str_split.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/proto_time.h"
 #include "base/thread.h"
 #include "base/unique_fd.h"
 #include "guestd/channel.h"
@@ -28,7 +29,6 @@
 #include "guestd/daemon.h"
 #include "guestd/mounts.h"
 #include "guestd/priority.h"
-#include "guestd/proto_time.h"
 #include "guestd/testing/play_host.h"
 #include "model/guest_layout.h"
 #include "proto/guest.pb.h"
@@ -62,7 +62,7 @@ ktstr::v1::RunTestRequest MakeRequest(const std::string& cmdline) {
     }
   }
   *request.mutable_test_timeout() =
-      ktstr::guestd::ToProto(absl::Milliseconds(timeout_ms));
+      ktstr::ToProtoDuration(absl::Milliseconds(timeout_ms));
   return request;
 }
 

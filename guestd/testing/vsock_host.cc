@@ -16,7 +16,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
-#include "guestd/proto_time.h"
+#include "base/proto_time.h"
 #include "guestd/testing/play_host.h"
 #include "model/guest_layout.h"
 #include "proto/guest.pb.h"
@@ -75,7 +75,7 @@ int main(int argc, char** argv) {
   request.set_test(argv[2]);
   request.set_suite_path(ktstr::kGuestSuitePath);
   if (argc > 3) request.set_scheduler_path(ktstr::kGuestSchedulerPath);
-  *request.mutable_test_timeout() = ktstr::guestd::ToProto(absl::Seconds(20));
+  *request.mutable_test_timeout() = ktstr::ToProtoDuration(absl::Seconds(20));
   ktstr::guestd::PlayHost(ConnectToGuest(path), request);
   char byte;
   while (read(hello_fd, &byte, 1) > 0) {

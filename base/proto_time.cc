@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The ktstr authors
 
-#include "coordinator/converters/time.h"
+#include "base/proto_time.h"
 
 #include <algorithm>
 
-namespace ktstr::coordinator {
+namespace ktstr {
 namespace {
 
 // google/protobuf/duration.proto and timestamp.proto.
@@ -39,4 +39,10 @@ absl::Duration FromProtoDuration(const google::protobuf::Duration& duration) {
          absl::Nanoseconds(duration.nanos());
 }
 
-}  // namespace ktstr::coordinator
+absl::Duration FromProtoDurationOr(const google::protobuf::Duration& duration,
+                                   absl::Duration if_unset) {
+  absl::Duration value = FromProtoDuration(duration);
+  return value > absl::ZeroDuration() ? value : if_unset;
+}
+
+}  // namespace ktstr
