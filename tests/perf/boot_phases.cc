@@ -7,7 +7,6 @@
 #include <stdlib.h>
 
 #include <algorithm>
-#include <map>
 #include <string>
 #include <vector>
 
@@ -20,7 +19,19 @@ namespace {
 
 constexpr int kRuns = 5;
 
-using Samples = std::map<std::string, std::vector<double>>;
+// A phase and when it was reached in each run, in order of the runs.
+struct Samples {
+  std::string phase;
+  std::vector<double> since_start_ms;
+};
+
+std::vector<double>& SamplesOf(const std::string& phase,
+                               std::vector<Samples>& all) {
+  for (Samples& samples : all) {
+    if (samples.phase == phase) return samples.since_start_ms;
+  }
+  return all.emplace_back(Samples{phase, {}}).since_start_ms;
+}
 
 void PrintFigure(const std::string& name, std::vector<double> values,
                  const std::string& where) {
@@ -34,7 +45,7 @@ void PrintFigure(const std::string& name, std::vector<double> values,
 }
 
 int Main() {
-  Samples samples;
+  std::vector<Samples> all;
   std::string where = "unknown";
   for (int i = 0; i < kRuns; ++i) {
     SubmitRun run = Submit(
@@ -46,12 +57,14 @@ int Main() {
     }
     const nlohmann::json& file = run.results[0].file;
     for (const auto& phase : file["phases"]) {
-      samples[phase.value("phase", "")].push_back(
-          phase.value("since_start_ms", 0.0));
+      SamplesOf(phase.value("phase", ""), all)
+          .push_back(phase.value("since_start_ms", 0.0));
     }
     where = file["host"].value("host_class", "unknown");
   }
-  for (const auto& [phase, values] : samples) PrintFigure(phase, values, where);
+  for (const Samples& samples : all) {
+    PrintFigure(samples.phase, samples.since_start_ms, where);
+  }
   return 0;
 }
 
