@@ -35,6 +35,9 @@ constexpr uint64_t kCr4PhysicalAddressExtension = 1u << 5;
 constexpr uint64_t kEferLongModeEnable = 1u << 8;
 constexpr uint64_t kEferLongModeActive = 1u << 10;
 constexpr uint64_t kFlagsReserved = 1u << 1;
+// IA32_APIC_BASE, SDM vol. 3A 11.12.1.
+constexpr uint64_t kApicBaseX2Apic = 1u << 10;
+constexpr uint64_t kApicBaseEnable = 1u << 11;
 
 kvm_segment FlatSegment(uint16_t selector, uint8_t type, bool is_code) {
   kvm_segment segment = {};
@@ -119,6 +122,7 @@ absl::Status SetBootRegisters(Vcpu& vcpu, GuestPhysAddr entry) {
   sregs.cr0 =
       kCr0ProtectionEnable | kCr0ExtensionType | kCr0NumericError | kCr0Paging;
   sregs.efer = kEferLongModeEnable | kEferLongModeActive;
+  sregs.apic_base |= kApicBaseEnable | kApicBaseX2Apic;
   ABSL_RETURN_IF_ERROR(vcpu.Call(KVM_REQUEST(KVM_SET_SREGS), &sregs));
   kvm_regs regs = {};
   regs.rip = entry.value();

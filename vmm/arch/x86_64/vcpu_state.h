@@ -21,8 +21,9 @@ absl::Status SetCpuid(Vcpu& vcpu, const CpuidEntries& entries);
 absl::Status SetBootMsrs(Vcpu& vcpu);
 
 // Long mode with paging and flat segments over the tables of page_tables.h, RIP
-// at `entry`, RSI at the zero page, interrupts off. Application processors need
-// none of it: they wait for INIT and SIPI.
+// at `entry`, RSI at the zero page, interrupts off, the local APIC in x2APIC
+// mode: in xAPIC mode the kernel would ignore every CPU with an id above 254.
+// Application processors need none of it: they wait for INIT and SIPI.
 //
 // Source: Documentation/arch/x86/boot.rst, "64-bit boot protocol".
 absl::Status SetBootRegisters(Vcpu& vcpu, GuestPhysAddr entry);
