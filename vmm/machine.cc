@@ -38,13 +38,13 @@ constexpr uint32_t kNotifyBytes = 4;
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Machine>> Machine::Create(
-    const MachineSpec& spec, Report* report) {
+    const MachineSpec& spec, Report* report, const Sandbox* sandbox) {
   if (spec.kernel_fd < 0) {
     return absl::InvalidArgumentError(
         "machine description: \"kernel_fd\" is absent; the descriptor of an "
         "ELF vmlinux is needed");
   }
-  std::unique_ptr<Machine> machine(new Machine(spec, report));
+  std::unique_ptr<Machine> machine(new Machine(spec, report, sandbox));
   ABSL_RETURN_IF_ERROR(machine->CreateMemory());
   ABSL_RETURN_IF_ERROR(machine->CreateDevices());
   ABSL_RETURN_IF_ERROR(machine->WatchOwner());
@@ -53,8 +53,9 @@ absl::StatusOr<std::unique_ptr<Machine>> Machine::Create(
   return machine;
 }
 
-Machine::Machine(const MachineSpec& spec, Report* report)
-    : spec_(spec), report_(report) {}
+Machine::Machine(const MachineSpec& spec, Report* report,
+                 const Sandbox* sandbox)
+    : spec_(spec), report_(report), sandbox_(sandbox) {}
 
 Machine::~Machine() {
   end_.Set(MachineEnd::kStopped, "abandoned");
@@ -62,7 +63,14 @@ Machine::~Machine() {
 }
 
 MachineOutcome Machine::Run() {
-  device_thread_ = Thread("devices", [this] { loop_->Run(); });
+  std::latch is_confined(1);
+  device_thread_ = Thread("devices", [this, &is_confined] {
+    Confine(ThreadRole::kDevices);
+    is_confined.count_down();
+    loop_->Run();
+  });
+  Confine(ThreadRole::kMain);
+  is_confined.wait();
   LetGo();
   MachineOutcome outcome = end_.Wait();
   StopThreads();
@@ -189,6 +197,7 @@ absl::Status Machine::CreateVcpus() {
                                .end = &end_,
                                .report = report_,
                                .go = &go_,
+                               .sandbox = sandbox_,
                                .saw_io = &saw_io_};
   for (int cpu = 0; cpu < spec_.topology.cpus(); ++cpu) {
     ABSL_ASSIGN_OR_RETURN(std::unique_ptr<Vcpu> vcpu,
@@ -223,6 +232,12 @@ absl::Status Machine::Load() {
   ABSL_RETURN_IF_ERROR(SetBootRegisters(vcpus_[0]->vcpu(), kernel.entry));
   report_->Emit("loaded");
   return absl::OkStatus();
+}
+
+void Machine::Confine(ThreadRole role) {
+  if (sandbox_ == nullptr) return;
+  absl::Status status = sandbox_->Confine(role);
+  if (!status.ok()) end_.Set(MachineEnd::kSetupFailure, status.ToString());
 }
 
 void Machine::LetGo() {

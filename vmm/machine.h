@@ -25,6 +25,7 @@
 #include "vmm/kvm/vm.h"
 #include "vmm/memory/guest_memory.h"
 #include "vmm/report.h"
+#include "vmm/sandbox.h"
 #include "vmm/vcpu_thread.h"
 
 namespace ktstr::vmm {
@@ -40,9 +41,13 @@ class Machine {
   // Everything up to the first guest instruction: memory, CPUs, devices, the
   // kernel and its initramfs. Reports "slots", "vcpus" and "loaded" on the way.
   //
+  // With a sandbox, every thread is confined before the first guest
+  // instruction, the caller's by Run().
+  //
   // Errors: any; the message says what was attempted. No guest code ran.
   static absl::StatusOr<std::unique_ptr<Machine>> Create(
-      const MachineSpec& spec, Report* report);
+      const MachineSpec& spec, Report* report,
+      const Sandbox* sandbox = nullptr);
 
   // Joins every thread; a machine that still runs ends as stopped.
   ~Machine();
@@ -55,7 +60,7 @@ class Machine {
   MachineOutcome Run();
 
  private:
-  Machine(const MachineSpec& spec, Report* report);
+  Machine(const MachineSpec& spec, Report* report, const Sandbox* sandbox);
 
   // The steps of Create(), in order.
   absl::Status CreateMemory();
@@ -68,6 +73,7 @@ class Machine {
 
   absl::StatusOr<InterruptLine> ConnectInterrupt(uint32_t irq);
   void OwnerSpoke(uint32_t events);
+  void Confine(ThreadRole role);
   void LetGo();
   void StopThreads();
   std::string DescribeVcpus();
@@ -75,6 +81,7 @@ class Machine {
   // Constant after construction.
   const MachineSpec spec_;
   Report* const report_;
+  const Sandbox* const sandbox_;
 
   // The owner's.
   bool is_let_go_ = false;

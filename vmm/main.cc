@@ -17,6 +17,7 @@
 #include "vmm/machine.h"
 #include "vmm/probe.h"
 #include "vmm/report.h"
+#include "vmm/sandbox.h"
 
 namespace {
 
@@ -46,13 +47,16 @@ absl::StatusOr<ktstr::MachineSpec> ReadDescription(const Flags& flags) {
 int RunMachine(const ktstr::MachineSpec& spec, const std::string& label) {
   ktstr::vmm::Report report(spec.report_fd, &ktstr::RealClock());
   report.EmitStart(label);
-  auto machine = ktstr::vmm::Machine::Create(spec, &report);
-  if (!machine.ok()) {
+  auto refuse = [&report](const absl::Status& status) {
     report.EmitEnd({.end = ktstr::MachineEnd::kSetupFailure,
-                    .detail = std::string(machine.status().message())});
-    spdlog::error("{}", machine.status().ToString());
+                    .detail = std::string(status.message())});
+    spdlog::error("{}", status.ToString());
     return kExitSetupFailure;
-  }
+  };
+  auto sandbox = ktstr::vmm::Sandbox::Create();
+  if (!sandbox.ok()) return refuse(sandbox.status());
+  auto machine = ktstr::vmm::Machine::Create(spec, &report, &*sandbox);
+  if (!machine.ok()) return refuse(machine.status());
   ktstr::vmm::MachineOutcome outcome = (*machine)->Run();
   report.EmitEnd(outcome);
   if (spec.report_fd < 0) {

@@ -55,6 +55,12 @@ void VcpuThread::Body() {
     tid_ = pid_t(syscall(SYS_gettid));
     is_running_ = true;
   }
+  if (context_.sandbox != nullptr) {
+    absl::Status status = context_.sandbox->Confine(ThreadRole::kVcpu);
+    if (!status.ok()) {
+      context_.end->Set(MachineEnd::kSetupFailure, status.ToString());
+    }
+  }
   started_.count_down();
   context_.go->wait();
   if (cpu_ == 0 && !context_.end->is_set()) context_.report->Emit("entry");

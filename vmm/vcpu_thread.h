@@ -18,6 +18,7 @@
 #include "vmm/kvm/vcpu.h"
 #include "vmm/memory/guest_memory.h"
 #include "vmm/report.h"
+#include "vmm/sandbox.h"
 
 namespace ktstr::vmm {
 
@@ -32,6 +33,8 @@ struct VcpuContext {
   Report* report;
   // No guest instruction runs before.
   std::latch* go;
+  // Null: the threads are not confined.
+  const Sandbox* sandbox;
   // Whether "first-io" was reported; keeps the report's lock off the exit path.
   std::atomic<bool>* saw_io;
 };
@@ -51,7 +54,7 @@ class VcpuThread {
   ~VcpuThread() { Join(); }
 
   // Of the running thread.
-  // Blocks: until the thread has started.
+  // Blocks: until the thread has started and is confined.
   pid_t tid();
 
   // Makes the thread look at the latch, wherever it is: waiting, in the guest,

@@ -10,9 +10,9 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "base/proto_time.h"
 #include "base/sha256.h"
 #include "base/status_macros.h"
-#include "base/proto_time.h"
 
 namespace ktstr::coordinator {
 namespace {

@@ -9,8 +9,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/status_macros.h"
 #include "base/proto_time.h"
+#include "base/status_macros.h"
 #include "coordinator/placement/budget.h"
 #include "model/topology.h"
 

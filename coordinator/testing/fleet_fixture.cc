@@ -9,9 +9,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/log.h"
+#include "base/proto_time.h"
 #include "base/sha256.h"
 #include "coordinator/converters/grpc_status.h"
-#include "base/proto_time.h"
 #include "grpc/grpc.h"
 #include "grpcpp/create_channel.h"
 
