@@ -9,10 +9,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-filters=(
-  'BadInputTest.*:OutcomeTest.*:SchedulerTest.*'
-  '*-BadInputTest.*:OutcomeTest.*:SchedulerTest.*'
-)
+# The tests of outcomes wait for a test that hangs, as long as all others take.
+filters=('OutcomeTest.*' '*-OutcomeTest.*')
 while [[ $# -gt 0 ]]; do
   case $1 in
     --filter) filters=("$2"); shift 2 ;;
