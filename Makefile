@@ -1,6 +1,6 @@
 # What people type. Every target says in `make help` what it does.
 
-.PHONY: help setup build demo test lint perf format clean
+.PHONY: help setup build demo test lint fuzz perf format clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -20,6 +20,9 @@ test: setup ## everything CI runs
 lint: setup ## format, shell syntax, layering
 	@tools/lint.sh
 	@tests/layering/layering_test.sh
+
+fuzz: setup ## every parser for a minute
+	@tools/fuzz.sh
 
 perf: setup ## benchmarks, one JSON line each: make perf FIGURE='vmm.*'
 	@tests/perf/run.sh '$(or $(FIGURE),*)'

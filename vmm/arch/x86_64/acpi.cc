@@ -15,7 +15,6 @@ namespace ktstr::vmm {
 namespace {
 
 constexpr size_t kRsdpBytes = 36;
-constexpr size_t kHeaderBytes = 36;
 constexpr size_t kLengthOffset = 4;
 constexpr size_t kChecksumOffset = 9;
 constexpr size_t kAlignment = 16;
