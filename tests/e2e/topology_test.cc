@@ -12,12 +12,12 @@ namespace {
 // The suite reads /sys/devices/system/{cpu,node} in the guest and fails with
 // whatever differs from the declaration.
 TEST(TopologyTest, GuestSysfsMatchesTheDeclaration) {
-  SubmitRun run = Submit({Program("topology"), "--filter",
-                          "matches_declaration", "--preset", "smt-2llc",
-                          "--preset", "odd-3llc", "--preset", "tiny-1llc",
-                          "--preset", "numa2-4llc", "--preset", "medium-8llc"});
+  SubmitRun run = Submit(
+      {Program("topology"), "--filter", "matches_declaration", "--preset",
+       "smt-2llc", "--preset", "odd-3llc", "--preset", "tiny-1llc", "--preset",
+       "numa2-4llc", "--preset", "medium-8llc", "--preset", "max-cpu"});
   EXPECT_EQ(run.exit.code, 0) << run.out << run.err;
-  ASSERT_EQ(run.results.size(), 5u) << run.out << run.err;
+  ASSERT_EQ(run.results.size(), 6u) << run.out << run.err;
   for (const VariantResult& result : run.results) {
     EXPECT_EQ(result.outcome, "PASS")
         << result.variant << " " << result.topology << "\n"
