@@ -11,6 +11,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "base/cpu_list.h"
 #include "base/file.h"
@@ -20,6 +21,9 @@ namespace ktstr::guest {
 namespace {
 
 constexpr uint64_t kMaxBytes = 1 << 16;
+// What a machine without declared distances has.
+constexpr int kLocalDistance = 10;
+constexpr int kRemoteDistance = 20;
 
 class Comparison {
  public:
@@ -187,6 +191,7 @@ class Comparison {
       }
       ABSL_RETURN_IF_ERROR(ExpectList(absl::StrCat("node/", dir, "/cpulist"),
                                       declared_.CpusOfNode(node)));
+      ABSL_RETURN_IF_ERROR(CheckDistances(node));
     }
     ABSL_ASSIGN_OR_RETURN(std::vector<std::string> names,
                           ListDir(Path("node")));
@@ -201,6 +206,19 @@ class Comparison {
         differences_.push_back(
             absl::StrCat("NUMA ", name, " exists but is not declared"));
       }
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status CheckDistances(int node) {
+    const std::string file = absl::StrCat("node/node", node, "/distance");
+    ABSL_ASSIGN_OR_RETURN(std::string text, Text(file));
+    std::vector<int> expected(declared_.nodes(), kRemoteDistance);
+    expected[node] = kLocalDistance;
+    if (text != absl::StrJoin(expected, " ")) {
+      differences_.push_back(absl::StrCat(file, " is \"", text,
+                                          "\", declared \"",
+                                          absl::StrJoin(expected, " "), "\""));
     }
     return absl::OkStatus();
   }

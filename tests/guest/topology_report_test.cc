@@ -4,6 +4,7 @@
 #include "tests/guest/topology_report.h"
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/cpu_list.h"
 #include "base/file.h"
 #include "base/status_matchers.h"
@@ -61,6 +62,10 @@ class TopologyReportTest : public ::testing::TestWithParam<const char*> {
     for (int node = 0; node < machine.nodes(); ++node) {
       Write(absl::StrCat("node/node", node, "/cpulist"),
             FormatCpuList(machine.CpusOfNode(node)));
+      std::vector<int> distances(machine.nodes(), 20);
+      distances[node] = 10;
+      Write(absl::StrCat("node/node", node, "/distance"),
+            absl::StrJoin(distances, " "));
     }
   }
 
@@ -112,6 +117,15 @@ TEST_F(TopologyReportTest, NamesACoreIdUsedTwice) {
   EXPECT_THAT(
       CompareTopology(root(), machine),
       IsOkAndHolds(ElementsAre("core_id 0 is that of CPUs 0-1, declared 0")));
+}
+
+TEST_F(TopologyReportTest, NamesAWrongDistance) {
+  ASSERT_OK_AND_ASSIGN(Topology machine, Topology::Parse("2n2l1c1t"));
+  WriteMachine(machine);
+  Write("node/node1/distance", "10 20");
+  EXPECT_THAT(CompareTopology(root(), machine),
+              IsOkAndHolds(ElementsAre("node/node1/distance is \"10 20\", "
+                                       "declared \"20 10\"")));
 }
 
 TEST_F(TopologyReportTest, NamesCpusAndNodesThatAreNotThere) {
