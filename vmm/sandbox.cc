@@ -31,31 +31,19 @@ namespace {
 // Locks, heap, clocks, signals, ends, and what is written to descriptors that
 // are open already.
 constexpr int kEveryThread[] = {
-    SCMP_SYS(futex),
-    SCMP_SYS(sched_yield),
-    SCMP_SYS(nanosleep),
-    SCMP_SYS(clock_gettime),
-    SCMP_SYS(clock_nanosleep),
-    SCMP_SYS(munmap),
-    SCMP_SYS(madvise),
-    SCMP_SYS(brk),
-    SCMP_SYS(mremap),
-    SCMP_SYS(getrandom),
-    SCMP_SYS(gettid),
-    SCMP_SYS(getpid),
-    SCMP_SYS(tgkill),
-    SCMP_SYS(rt_sigprocmask),
-    SCMP_SYS(rt_sigreturn),
-    SCMP_SYS(restart_syscall),
-    SCMP_SYS(exit),
-    SCMP_SYS(exit_group),
-    SCMP_SYS(read),
-    SCMP_SYS(write),
-    SCMP_SYS(epoll_ctl),
-    SCMP_SYS(timerfd_settime),
-    SCMP_SYS(poll),
-    SCMP_SYS(sendto),
-    SCMP_SYS(close),
+    SCMP_SYS(futex),           SCMP_SYS(sched_yield),
+    SCMP_SYS(nanosleep),       SCMP_SYS(clock_gettime),
+    SCMP_SYS(clock_nanosleep), SCMP_SYS(munmap),
+    SCMP_SYS(madvise),         SCMP_SYS(brk),
+    SCMP_SYS(mremap),          SCMP_SYS(getrandom),
+    SCMP_SYS(gettid),          SCMP_SYS(sched_getaffinity),
+    SCMP_SYS(getpid),          SCMP_SYS(tgkill),
+    SCMP_SYS(rt_sigprocmask),  SCMP_SYS(rt_sigreturn),
+    SCMP_SYS(restart_syscall), SCMP_SYS(exit),
+    SCMP_SYS(exit_group),      SCMP_SYS(read),
+    SCMP_SYS(write),           SCMP_SYS(epoll_ctl),
+    SCMP_SYS(timerfd_settime), SCMP_SYS(poll),
+    SCMP_SYS(sendto),          SCMP_SYS(close),
 };
 constexpr int kMainOnly[] = {
     // FinishConsole() watches what the loop watched; the socket's path goes.
@@ -93,6 +81,11 @@ class Builder {
                           SCMP_CMP64(index, SCMP_CMP_MASKED_EQ, mask, value)));
   }
 
+  // Fails without further consequence.
+  void Deny(int call) {
+    Note(seccomp_rule_add(context_.get(), SCMP_ACT_ERRNO(EACCES), call, 0));
+  }
+
   absl::StatusOr<std::vector<sock_filter>> Build() {
     ABSL_RETURN_IF_ERROR(FromSeccomp(error_, "rule"));
     UniqueFd file(memfd_create("seccomp", MFD_CLOEXEC));
@@ -122,6 +115,8 @@ class Builder {
 absl::StatusOr<std::vector<sock_filter>> Compile(ThreadRole role) {
   Builder builder;
   builder.Allow(kEveryThread);
+  // The C library's heap asks /proc how to shrink, and lives without an answer.
+  builder.Deny(SCMP_SYS(openat));
   builder.AllowIf(SCMP_SYS(mmap), 2, PROT_EXEC, 0);
   builder.AllowIf(SCMP_SYS(mprotect), 2, PROT_EXEC, 0);
   switch (role) {

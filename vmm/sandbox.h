@@ -29,8 +29,8 @@ enum class ThreadRole {
 // A list of allowed system calls for each role, as seccomp programs.
 //
 // A thread that makes another call ends the process with kExitRefused, after a
-// line on standard error that names the call. No role may open a file, start a
-// program or a thread, or make memory executable.
+// line on standard error that names the call. No role may start a program or a
+// thread, or make memory executable; opening a file fails.
 //
 // Threads: Confine() from any, for itself; everything else before they start.
 class Sandbox {

@@ -26,6 +26,9 @@ class GuestProgram {
   // Where the code is loaded.
   static constexpr uint64_t kLoadAddress = 0x100000;
 
+  // Where the next instruction will lie.
+  uint64_t here() const { return kLoadAddress + code_.size(); }
+
   // Any bytes.
   GuestProgram& Raw(std::initializer_list<uint8_t> bytes);
 
