@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -199,6 +200,17 @@ TempDir& TempDir::operator=(TempDir&& other) noexcept {
 
 TempDir::~TempDir() {
   if (!path_.empty()) RemoveTree(path_).IgnoreError();
+}
+
+absl::StatusOr<UniqueFd> MemoryFile(const char* name,
+                                    absl::string_view content) {
+  UniqueFd fd(memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (!fd) return absl::ErrnoToStatus(errno, "memfd_create");
+  ABSL_RETURN_IF_ERROR(WriteAll(fd.get(), content));
+  if (lseek(fd.get(), 0, SEEK_SET) != 0) {
+    return absl::ErrnoToStatus(errno, "lseek");
+  }
+  return fd;
 }
 
 }  // namespace ktstr

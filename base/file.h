@@ -68,6 +68,11 @@ absl::string_view Dirname(absl::string_view path);
 // of the three is set.
 absl::StatusOr<std::string> CacheDir();
 
+// A file in memory that holds `content`, its offset at 0; seals may be added.
+// `name` is for people who look into /proc.
+absl::StatusOr<UniqueFd> MemoryFile(const char* name,
+                                    absl::string_view content = "");
+
 // A fresh directory `prefix`XXXXXX under $TMPDIR or /tmp, removed with its
 // content by the destructor.
 class TempDir {

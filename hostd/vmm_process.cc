@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -18,6 +17,17 @@
 
 namespace ktstr::hostd {
 namespace {
+
+// What nobody can change any more.
+absl::StatusOr<UniqueFd> SealedFile(const char* name, absl::string_view bytes) {
+  ABSL_ASSIGN_OR_RETURN(UniqueFd fd, MemoryFile(name, bytes));
+  constexpr int kSeals =
+      F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+  if (fcntl(fd.get(), F_ADD_SEALS, kSeals) != 0) {
+    return absl::ErrnoToStatus(errno, "seal a memory file");
+  }
+  return fd;
+}
 
 // Numbers in the vmm process.
 constexpr int kMachineFd = 3;
@@ -59,25 +69,10 @@ MachineSpec WithDescriptors(MachineSpec machine, size_t initrds) {
 
 }  // namespace
 
-absl::StatusOr<UniqueFd> MemoryFile(const char* name, absl::string_view bytes) {
-  UniqueFd fd(memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
-  if (!fd) return absl::ErrnoToStatus(errno, "memfd_create");
-  ABSL_RETURN_IF_ERROR(WriteAll(fd.get(), bytes));
-  if (lseek(fd.get(), 0, SEEK_SET) != 0) {
-    return absl::ErrnoToStatus(errno, "lseek");
-  }
-  constexpr int kSeals =
-      F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
-  if (fcntl(fd.get(), F_ADD_SEALS, kSeals) != 0) {
-    return absl::ErrnoToStatus(errno, "seal a memory file");
-  }
-  return fd;
-}
-
 absl::StatusOr<VmmProcess> VmmProcess::Start(const VmmOptions& options) {
   ABSL_ASSIGN_OR_RETURN(
       UniqueFd machine,
-      MemoryFile("machine", FormatMachineSpec(WithDescriptors(
+      SealedFile("machine", FormatMachineSpec(WithDescriptors(
                                 options.machine, options.initrd_fds.size()))));
   ABSL_ASSIGN_OR_RETURN(Pipe console, MakePipe());
   ABSL_ASSIGN_OR_RETURN(Pipe report, MakePipe());

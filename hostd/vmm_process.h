@@ -60,9 +60,6 @@ class VmmProcess {
   UniqueFd control_;
 };
 
-// A sealed, read-only memory file holding `bytes`, its offset at 0.
-absl::StatusOr<UniqueFd> MemoryFile(const char* name, absl::string_view bytes);
-
 }  // namespace ktstr::hostd
 
 #endif  // KTSTR_HOSTD_VMM_PROCESS_H_

@@ -6,7 +6,6 @@
 // console at full speed that nobody reads. vmm stays small, says how the
 // machine ended and leaves nothing.
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -119,14 +118,6 @@ GuestProgram AttackProgram(uint64_t seed) {
       .Raw({0x48, 0x89, 0x03, 0xE9, 0x10, 0xFF, 0xFF, 0xFF});
 }
 
-absl::StatusOr<UniqueFd> FileWith(const std::string& bytes) {
-  UniqueFd fd(memfd_create("test", MFD_CLOEXEC));
-  if (!fd) return absl::ErrnoToStatus(errno, "memfd_create");
-  ABSL_RETURN_IF_ERROR(WriteAll(fd.get(), bytes));
-  lseek(fd.get(), 0, SEEK_SET);
-  return fd;
-}
-
 // "VmHWM" of a process: the most memory it ever had, in KiB.
 int64_t PeakKib(pid_t pid) {
   const std::string status =
@@ -163,11 +154,12 @@ absl::StatusOr<Attacked> Attack(uint64_t seed, absl::Duration time,
   spec.vsock_path = JoinPath(dir, "v");
   // Time to look at vmm while it is still there.
   spec.deadline = time + absl::Seconds(5);
-  ABSL_ASSIGN_OR_RETURN(UniqueFd machine, FileWith(FormatMachineSpec(spec)));
+  ABSL_ASSIGN_OR_RETURN(UniqueFd machine,
+                        MemoryFile("machine", FormatMachineSpec(spec)));
   ABSL_ASSIGN_OR_RETURN(UniqueFd kernel,
-                        FileWith(AttackProgram(seed).BuildElf()));
-  ABSL_ASSIGN_OR_RETURN(UniqueFd report, FileWith(""));
-  ABSL_ASSIGN_OR_RETURN(UniqueFd errors, FileWith(""));
+                        MemoryFile("kernel", AttackProgram(seed).BuildElf()));
+  ABSL_ASSIGN_OR_RETURN(UniqueFd report, MemoryFile("report"));
+  ABSL_ASSIGN_OR_RETURN(UniqueFd errors, MemoryFile("errors"));
   int console[2];
   if (pipe2(console, O_CLOEXEC) != 0) return absl::ErrnoToStatus(errno, "pipe");
   UniqueFd unread(console[0]), console_end(console[1]);

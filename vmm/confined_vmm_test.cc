@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <map>
@@ -35,14 +34,6 @@ using ::testing::Key;
 
 constexpr int kMachineFd = 3, kKernelFd = 4;
 
-absl::StatusOr<UniqueFd> FileWith(const std::string& bytes) {
-  UniqueFd fd(memfd_create("test", MFD_CLOEXEC));
-  if (!fd) return absl::ErrnoToStatus(errno, "memfd_create");
-  ABSL_RETURN_IF_ERROR(WriteAll(fd.get(), bytes));
-  lseek(fd.get(), 0, SEEK_SET);
-  return fd;
-}
-
 // Status files of the process's own threads, by name. KVM adds workers of the
 // kernel ("kvm-nx-lpage-recovery"), which are not ours.
 std::map<std::string, std::string> ThreadsOf(pid_t pid) {
@@ -66,9 +57,11 @@ TEST(ConfinedVmmTest, EveryThreadIsConfinedWhenTheGuestSpeaks) {
   spec.memory_mib = 32;
   spec.kernel_fd = kKernelFd;
   spec.console_fd = 1;
-  ASSERT_OK_AND_ASSIGN(UniqueFd machine, FileWith(FormatMachineSpec(spec)));
-  ASSERT_OK_AND_ASSIGN(UniqueFd kernel,
-                       FileWith(GuestProgram().Print("x\n").Spin().BuildElf()));
+  ASSERT_OK_AND_ASSIGN(UniqueFd machine,
+                       MemoryFile("machine", FormatMachineSpec(spec)));
+  ASSERT_OK_AND_ASSIGN(
+      UniqueFd kernel,
+      MemoryFile("kernel", GuestProgram().Print("x\n").Spin().BuildElf()));
   int ends[2];
   ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
   UniqueFd console(ends[0]), console_end(ends[1]);

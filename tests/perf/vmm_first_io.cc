@@ -7,7 +7,6 @@
 // the clock stops when the guest's byte arrives on a pipe.
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -90,14 +89,6 @@ absl::StatusOr<Sample> Measure(CommandSpec command) {
   return sample;
 }
 
-absl::StatusOr<UniqueFd> FileWith(const std::string& bytes) {
-  UniqueFd fd(memfd_create("perf", MFD_CLOEXEC));
-  if (!fd) return absl::ErrnoToStatus(errno, "memfd_create");
-  ABSL_RETURN_IF_ERROR(WriteAll(fd.get(), bytes));
-  lseek(fd.get(), 0, SEEK_SET);
-  return fd;
-}
-
 absl::StatusOr<Sample> MeasureVmm(const Options& options,
                                   const std::string& guest, int cpus) {
   constexpr int kMachineFd = 3, kKernelFd = 4;
@@ -106,7 +97,8 @@ absl::StatusOr<Sample> MeasureVmm(const Options& options,
   spec.memory_mib = kGuestMib;
   spec.kernel_fd = kKernelFd;
   spec.console_fd = 1;
-  ABSL_ASSIGN_OR_RETURN(UniqueFd machine, FileWith(FormatMachineSpec(spec)));
+  ABSL_ASSIGN_OR_RETURN(UniqueFd machine,
+                        MemoryFile("machine", FormatMachineSpec(spec)));
   ABSL_ASSIGN_OR_RETURN(UniqueFd kernel, OpenFile(guest, O_RDONLY));
   return Measure({.argv = {options.vmm, "--machine-fd", "3"},
                   .inherited_fds = {{machine.get(), kMachineFd},

@@ -3,7 +3,6 @@
 
 #include "vmm/testing/guest_run.h"
 
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -22,14 +21,7 @@
 namespace ktstr::vmm {
 namespace {
 
-// Holds what a stream of the machine wrote; unlike a pipe it never fills up.
-absl::StatusOr<UniqueFd> MemoryFile(absl::string_view content = "") {
-  UniqueFd fd(memfd_create("guest-run", MFD_CLOEXEC));
-  if (!fd) return absl::ErrnoToStatus(errno, "memfd_create");
-  ABSL_RETURN_IF_ERROR(WriteAll(fd.get(), content));
-  return fd;
-}
-
+// What a stream of the machine wrote; a file, unlike a pipe, never fills up.
 absl::StatusOr<std::string> Rewound(int fd) {
   if (lseek(fd, 0, SEEK_SET) < 0) return absl::ErrnoToStatus(errno, "lseek");
   return ReadAll(fd);
@@ -46,9 +38,10 @@ const MachineEvent* GuestRun::Find(absl::string_view event) const {
 
 absl::StatusOr<GuestRun> RunGuest(const GuestProgram& program,
                                   MachineSpec spec) {
-  ABSL_ASSIGN_OR_RETURN(UniqueFd kernel, MemoryFile(program.BuildElf()));
-  ABSL_ASSIGN_OR_RETURN(UniqueFd console, MemoryFile());
-  ABSL_ASSIGN_OR_RETURN(UniqueFd lines, MemoryFile());
+  ABSL_ASSIGN_OR_RETURN(UniqueFd kernel,
+                        MemoryFile("kernel", program.BuildElf()));
+  ABSL_ASSIGN_OR_RETURN(UniqueFd console, MemoryFile("console"));
+  ABSL_ASSIGN_OR_RETURN(UniqueFd lines, MemoryFile("report"));
   spec.kernel_fd = kernel.get();
   spec.console_fd = console.get();
   if (spec.report_fd < 0) spec.report_fd = lines.get();
