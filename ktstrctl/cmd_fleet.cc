@@ -10,6 +10,8 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
+#include "gauntlet/filter.h"
 #include "ktstrctl/commands.h"
 #include "ktstrctl/exit_code.h"
 #include "ktstrctl/fleet_client.h"
@@ -25,6 +27,7 @@ namespace {
 struct FleetFlags {
   std::string coordinator;
   std::string run_id;
+  std::vector<std::string> variants;
   bool is_json = false;
 };
 
@@ -59,6 +62,33 @@ int ShowHosts(const FleetFlags& flags) {
   return kExitPassed;
 }
 
+// Everything about the variants that were asked for, whole logs included.
+int ShowVariants(const FleetFlags& flags,
+                 absl::Span<const v1::Variant* const> variants) {
+  gauntlet::Filter filter(flags.variants);
+  std::vector<std::string> names;
+  std::string text;
+  for (const v1::Variant* variant : variants) {
+    const v1::VariantSpec& spec = variant->spec();
+    names.push_back(spec.name());
+    if (!filter.Wants(spec.test(), spec.name(), false)) continue;
+    if (variant->state() == v1::DONE) {
+      absl::StrAppend(
+          &text,
+          results::VariantReport(
+              *variant, {.has_colour = Terminal::Of(STDOUT_FILENO).has_colour,
+                         .is_verbose = true}),
+          "\n");
+    } else {
+      absl::StrAppend(&text, spec.name(), " is not finished\n\n");
+    }
+  }
+  absl::Status matched = filter.CheckEveryPatternMatched(names);
+  if (!matched.ok()) return Complain(matched, kExitUsage);
+  Print(text);
+  return kExitPassed;
+}
+
 int ShowRun(const FleetFlags& flags) {
   auto client = FleetClient::Connect(flags.coordinator);
   if (!client.ok()) return Complain(client.status(), kExitUsage);
@@ -76,11 +106,12 @@ int ShowRun(const FleetFlags& flags) {
     Print(RunSummaryJson(response->run(), variants, "", -1));
     return kExitPassed;
   }
+  if (!flags.variants.empty()) return ShowVariants(flags, variants);
   Terminal terminal = Terminal::Of(STDOUT_FILENO);
   for (const v1::Variant* variant : variants) {
     if (!results::NeedsReport(*variant)) continue;
     Print(
-        results::FailureReport(*variant, {.has_colour = terminal.has_colour}));
+        results::VariantReport(*variant, {.has_colour = terminal.has_colour}));
     Print("\n");
   }
   Print(results::VariantTable(variants, terminal.width, terminal.has_colour));
@@ -109,6 +140,9 @@ void AddFleetCommands(CLI::App& app, Command& chosen) {
       [flags, &chosen] { chosen = [flags] { return ShowHosts(*flags); }; });
   CLI::App* show = app.add_subcommand("show", "Show a run of a fleet");
   show->add_option("run", flags->run_id, "Run id")->required();
+  show->add_option("variant", flags->variants,
+                   "Names or globs of tests or variants: their whole reports, "
+                   "phase by phase, with their logs");
   add_common(show);
   show->callback(
       [flags, &chosen] { chosen = [flags] { return ShowRun(*flags); }; });

@@ -260,7 +260,7 @@ class Session {
   void PrintReports(const std::vector<const v1::Variant*>& variants) {
     for (const v1::Variant* variant : variants) {
       if (!results::NeedsReport(*variant)) continue;
-      Print(results::FailureReport(*variant,
+      Print(results::VariantReport(*variant,
                                    {.has_colour = terminal_.has_colour}));
       Print("\n");
     }

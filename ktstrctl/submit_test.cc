@@ -32,6 +32,16 @@ class SubmitTest : public CommandLineTest {
     EXPECT_OK(text);
     return Parse(text.ok() ? *text : "");
   }
+  // One that serves, on data of its own.
+  absl::StatusOr<Running> StartCoordinator(const std::string& address) {
+    auto coordinator =
+        Start({JoinPath(libexec_, "coordinator"), "--listen", address, "--data",
+               JoinPath(dir_->path(), "data"), "--ready-fd", "1"});
+    if (!coordinator.ok()) return coordinator;
+    absl::Status ready = coordinator->AwaitText(address + "\n");
+    if (!ready.ok()) return ready;
+    return coordinator;
+  }
   // A run that goes on until somebody ends it.
   absl::StatusOr<Running> StartHanging() {
     std::vector<std::string> argv = SubmitArgs({"--filter", "hangs"});
@@ -170,13 +180,29 @@ TEST_F(SubmitTest, KilledClientTakesItsFleetAlongAndTheNextStartSweeps) {
   EXPECT_THAT(Leftovers(), IsEmpty());
 }
 
+TEST_F(SubmitTest, ShowTellsOfAVariantPhaseByPhase) {
+  std::string address = "unix:" + JoinPath(tmp_, "c.sock");
+  ASSERT_OK_AND_ASSIGN(Running coordinator, StartCoordinator(address));
+  ASSERT_OK_AND_ASSIGN(Running host, Start({JoinPath(libexec_, "hostd"),
+                                            "--coordinator", address}));
+  Finished run = Submit({"--filter", "passes", "--filter", "fails", "--json",
+                         "--coordinator", address});
+  std::string id = Parse(run.out).value("run_id", "");
+  auto show = [&](const std::string& variant) {
+    return Run({"show", id, variant, "--coordinator", address});
+  };
+  Finished shown = show("pass*");
+  EXPECT_EQ(shown.code, 0) << shown.err;
+  EXPECT_THAT(shown.out, AllOf(HasSubstr("'passes'"), HasSubstr(" passed:"),
+                               HasSubstr("7 ms  "), Not(HasSubstr("'fails'"))));
+  Finished unknown = show("pases");
+  EXPECT_EQ(unknown.code, 2);
+  EXPECT_THAT(unknown.err, HasSubstr("pases"));
+}
+
 TEST_F(SubmitTest, CoordinatorThatComesBackCostsOnlyTime) {
   std::string address = "unix:" + JoinPath(tmp_, "c.sock");
-  std::vector<std::string> coordinator = {
-      JoinPath(libexec_, "coordinator"), "--listen",   address, "--data",
-      JoinPath(dir_->path(), "data"),    "--ready-fd", "1"};
-  ASSERT_OK_AND_ASSIGN(Running first, Start(coordinator));
-  ASSERT_OK(first.AwaitText(address + "\n"));
+  ASSERT_OK_AND_ASSIGN(Running first, StartCoordinator(address));
   ASSERT_OK_AND_ASSIGN(Running host, Start({JoinPath(libexec_, "hostd"),
                                             "--coordinator", address}));
 
@@ -188,7 +214,7 @@ TEST_F(SubmitTest, CoordinatorThatComesBackCostsOnlyTime) {
   kill(first.process.pid(), SIGKILL);
   ASSERT_OK(first.Finish());
   ASSERT_OK(run.AwaitText("waiting"));
-  ASSERT_OK_AND_ASSIGN(Running second, Start(coordinator));
+  ASSERT_OK_AND_ASSIGN(Running second, StartCoordinator(address));
   ASSERT_OK(run.AwaitText("coordinator is back"));
 
   ASSERT_OK_AND_ASSIGN(Running again, Start({JoinPath(libexec_, "hostd"),

@@ -87,7 +87,7 @@ void AppendCase(const v1::Variant& variant, std::string& xml) {
   if (element == "skipped") {
     absl::StrAppend(&xml, "/>\n");
   } else {
-    absl::StrAppend(&xml, ">", XmlText(FailureReport(variant, {})), "</",
+    absl::StrAppend(&xml, ">", XmlText(VariantReport(variant, {})), "</",
                     element, ">\n");
   }
   absl::StrAppend(&xml, "    </testcase>\n");

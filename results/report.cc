@@ -69,10 +69,7 @@ class Report {
 
   void AddHeader() {
     const v1::VariantSpec& spec = variant_.spec();
-    std::string verb =
-        result_.outcome() == v1::FAIL
-            ? "failed"
-            : absl::StrCat("ended in ", OutcomeName(result_.outcome()));
+    std::string verb = Verb();
     std::string kernel =
         spec.kernel().label().empty()
             ? ""
@@ -85,6 +82,17 @@ class Report {
                             "] [topo=", PrintableLine(spec.topology()), "]",
                             kernel, " ", verb, ":")));
     AddReasons();
+  }
+
+  std::string Verb() const {
+    switch (result_.outcome()) {
+      case v1::PASS:
+        return "passed";
+      case v1::FAIL:
+        return "failed";
+      default:
+        return absl::StrCat("ended in ", OutcomeName(result_.outcome()));
+    }
   }
 
   void AddReasons() {
@@ -208,7 +216,7 @@ class Report {
 
 }  // namespace
 
-std::string FailureReport(const v1::Variant& variant,
+std::string VariantReport(const v1::Variant& variant,
                           const ReportOptions& options) {
   return Report(variant, options).Build();
 }

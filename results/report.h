@@ -18,14 +18,14 @@ struct ReportOptions {
   bool is_verbose = false;
 };
 
-// What a person reads about a variant that did not pass: fingerprint (the last
-// line of the scheduler's log), header with the reasons, then the sections
-// stats, diagnostics, timeline, scheduler log, test log and console, each only
-// when it has content. Twenty lines of console, all of them after a kernel
-// panic.
+// What a person reads about a variant, above all one that did not pass:
+// fingerprint (the last line of the scheduler's log), header with the reasons,
+// then the sections stats, diagnostics, timeline, scheduler log, test log,
+// kernel log and console, each only when it has content. Twenty lines of a log,
+// all of the console's after a kernel panic.
 //
 // Trust: guest text is printable afterwards.
-std::string FailureReport(const v1::Variant& variant,
+std::string VariantReport(const v1::Variant& variant,
                           const ReportOptions& options);
 
 // Whether a report says more than the table's line: FAIL, ERROR and MISS.

@@ -50,8 +50,8 @@ v1::Variant MakeFailure() {
   return variant;
 }
 
-TEST(FailureReportTest, FollowsTheLayout) {
-  EXPECT_EQ(FailureReport(MakeFailure(), {}),
+TEST(VariantReportTest, FollowsTheLayout) {
+  EXPECT_EQ(VariantReport(MakeFailure(), {}),
             R"(EXIT: runnable task stall
 ktstr_test 'steady' [sched=scx_simple] [topo=1n2l2c1t] failed:
   1 check failed
@@ -81,25 +81,25 @@ std::string ManyLines(int count) {
   return text;
 }
 
-TEST(FailureReportTest, ShowsTheWholeConsoleOnlyAfterAPanic) {
+TEST(VariantReportTest, ShowsTheWholeConsoleOnlyAfterAPanic) {
   v1::Variant variant = MakeFailure();
   variant.mutable_result()->set_console_tail(ManyLines(100));
-  std::string report = FailureReport(variant, {});
+  std::string report = VariantReport(variant, {});
   EXPECT_THAT(report, Not(HasSubstr("line79\n")));
   EXPECT_THAT(report, HasSubstr("line80\n"));
   variant.mutable_result()->add_findings()->set_kind(v1::KERNEL_PANIC);
-  EXPECT_THAT(FailureReport(variant, {}), HasSubstr("line0\n"));
+  EXPECT_THAT(VariantReport(variant, {}), HasSubstr("line0\n"));
 }
 
-TEST(FailureReportTest, NeverCallsAMissAFailure) {
+TEST(VariantReportTest, NeverCallsAMissAFailure) {
   v1::Variant variant = MakeFailure();
   variant.mutable_result()->set_outcome(v1::MISS);
-  std::string report = FailureReport(variant, {});
+  std::string report = VariantReport(variant, {});
   EXPECT_THAT(report, HasSubstr("ended in MISS:"));
   EXPECT_THAT(report, Not(HasSubstr("failed:")));
 }
 
-TEST(FailureReportTest, GuestTextCannotSteerTheTerminal) {
+TEST(VariantReportTest, GuestTextCannotSteerTheTerminal) {
   v1::Variant variant = MakeFailure();
   v1::AttemptResult& result = *variant.mutable_result();
   std::string hostile = "\x1b]0;owned\x07\x9b\x1b[2J";
@@ -119,16 +119,16 @@ TEST(FailureReportTest, GuestTextCannotSteerTheTerminal) {
   result.set_scheduler_log_tail(hostile);
   result.set_test_log_tail(hostile);
   result.set_kernel_log_tail(hostile);
-  std::string report = FailureReport(variant, {});
+  std::string report = VariantReport(variant, {});
   for (unsigned char c : report) {
     ASSERT_TRUE(c == '\n' || (c >= 0x20 && c < 0x7F)) << int{c};
   }
 }
 
-TEST(FailureReportTest, SaysTheLittleThatIsKnown) {
+TEST(VariantReportTest, SaysTheLittleThatIsKnown) {
   v1::Variant variant;
   variant.mutable_result()->set_outcome(v1::MISS);
-  std::string report = FailureReport(variant, {});
+  std::string report = VariantReport(variant, {});
   EXPECT_THAT(report, StartsWith("ktstr_test ''"));
   EXPECT_THAT(report, HasSubstr("stage: not started"));
 }

@@ -40,6 +40,9 @@ AttemptResult ResultOf(const Attempt& attempt) {
   result.set_outcome(OutcomeOf(attempt.variant().test()));
   result.mutable_wall_time()->set_nanos(1500000);
   result.mutable_host()->set_host_id("fake");
+  ktstr::v1::PhaseEvidence& hello = *result.add_phases();
+  hello.set_phase(ktstr::v1::HELLO);
+  hello.mutable_since_start()->set_nanos(7000000);
   if (result.outcome() == ktstr::v1::PASS) return result;
   // What a hostile guest would send.
   result.set_reason("it " + attempt.variant().test() + " \x1b[31mred");
