@@ -67,7 +67,7 @@ absl::Status CheckTopology(const Kvm& kvm, const Topology& topology) {
 std::string PlatformCmdline(const Topology& topology) {
   std::string words =
       "console=ttyS0 reboot=k panic=-1 pci=off nokaslr no_timer_check "
-      "i8042.noaux";
+      "i8042.noaux tsc=reliable";
   // The IOAPIC inside KVM reads eight bits of a destination.
   if (HasWideIds(topology)) words += " irqaffinity=0";
   return words;

@@ -51,8 +51,9 @@ class VcpuFactory {
 
 // Kernel arguments this platform needs: console, reset by the keyboard
 // controller, reboot right after a panic, no search for buses and timers it
-// does not have, no relocation of the kernel (the monitor counts on its linked
-// addresses); device interrupts to CPU 0 where not every CPU can get them.
+// does not have, no comparison of TSCs, which KVM keeps alike, no relocation of
+// the kernel (the monitor counts on its linked addresses); device interrupts to
+// CPU 0 where not every CPU can get them.
 std::string PlatformCmdline(const Topology& topology);
 
 // What lies in guest memory besides the kernel.
