@@ -2,9 +2,10 @@
 # Runs one of our programs where KVM can run Linux: here, or inside the emulated
 # lab host, and says which in one line.
 #
-# Usage: tools/with_kvm.sh --kernel VMLINUX [--out DIR] -- PROGRAM [ARG...]
+# Usage: tools/with_kvm.sh --kernel VMLINUX [--out DIR] [--qemu] -- PROGRAM [ARG...]
 #   --kernel  cached test kernel; its schedulers lie beside it
 #   --out     directory for results, visible to the program as $KTSTR_OUT
+#   --qemu    the program starts qemu-system-x86_64
 # PROGRAM is a name in out/. In an ARG, "@bin" stands for the directory of the
 # programs, "@kernel" and "@scheduler" for the kernel and its scx_simple, "@out"
 # for the results directory.
@@ -13,12 +14,14 @@ cd "$(dirname "$0")/.."
 
 kernel=
 results=
+needs_qemu=
 while [[ $# -gt 0 ]]; do
   case $1 in
     --kernel) kernel=$2; shift 2 ;;
     --out) results=$2; shift 2 ;;
+    --qemu) needs_qemu=1; shift ;;
     --) shift; break ;;
-    -h | --help) sed -n '2,12s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '2,13s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) echo "with_kvm.sh: unknown argument $1" >&2; exit 2 ;;
   esac
 done
@@ -31,11 +34,11 @@ fi
 scheduler=$(dirname "$kernel")/schedulers/scx_simple
 
 # The same arguments and environment for both places.
-#   $1 directory of the programs, $2 kernel, $3 scheduler, $4 results
+#   $1 directory of the programs, $2 kernel, $3 scheduler, $4 results, $5 host class
 assemble() {
   environment=(
     "KTSTR_E2E_BIN=$1" "KTSTR_E2E_KERNEL=$2" "KTSTR_E2E_SCHEDULER=$3"
-    "KTSTR_OUT=$4" "CI=${CI:-}"
+    "KTSTR_OUT=$4" "KTSTR_WHERE=$5" "CI=${CI:-}"
   )
   arguments=()
   for argument in "${given[@]}"; do
@@ -50,19 +53,24 @@ given=("$@")
 # The probe's verdict is about /dev/kvm alone; other complaints are not its business.
 if probe=$(out/vmm --probe 2>/dev/null); then
   echo "KVM runs Linux here: direct" >&2
-  assemble "$PWD/out" "$kernel" "$scheduler" "$results"
+  assemble "$PWD/out" "$kernel" "$scheduler" "$results" direct
   exec env "${environment[@]}" "out/$program" ${arguments[@]+"${arguments[@]}"}
 fi
 
 reason=$(sed -n 's/.*"reason":"\([^"]*\)".*/\1/p' <<<"$probe")
 echo "KVM cannot run Linux here (${reason:-no answer}): in the emulated lab host" >&2
 assemble /ktstr/bin /ktstr/kernel/vmlinux /ktstr/kernel/schedulers/scx_simple \
-  "${results:-/out}"
+  "${results:-/out}" emulated
 # One CPU: with more, QEMU's threads race with kernels that patch their own code,
 # and a guest in some ten dies of a triple fault or takes the lab host along.
 lab=(tools/labhost --cpus 1 --memory "${KTSTR_LAB_MEMORY_MIB:-6144}" --dir out:/ktstr/bin
   --file "$kernel:/ktstr/kernel/vmlinux"
   --program "$scheduler:/ktstr/kernel/schedulers/scx_simple")
 [[ -z $results ]] || lab+=(--out "$results")
+if [[ -n $needs_qemu ]]; then
+  qemu=$(command -v qemu-system-x86_64)
+  lab+=(--program "$qemu:$qemu" --dir /usr/share/qemu:/usr/share/qemu
+    --dir /usr/share/seabios:/usr/share/seabios)
+fi
 for variable in "${environment[@]}"; do lab+=(--env "$variable"); done
 exec "${lab[@]}" -- "/ktstr/bin/$program" ${arguments[@]+"${arguments[@]}"}

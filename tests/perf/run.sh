@@ -14,16 +14,19 @@ wanted() { # FIGURE...
   done
   return 1
 }
+# A program measures several figures in one go.
+only_wanted() {
+  local line
+  while read -r line; do
+    if wanted "$(sed -n 's/.*"figure":"\([^"]*\)".*/\1/p' <<<"$line")"; then echo "$line"; fi
+  done
+}
 ran=0
 
 # Bare-metal guests on this machine's own /dev/kvm.
 if wanted vmm.first_io_ratio vmm.rss_ratio vmm.vcpu252_extra_ms; then
   bazel build //vmm:vmm //tests/perf:vmm_first_io >&2
-  bazel-bin/tests/perf/vmm_first_io --vmm bazel-bin/vmm/vmm |
-    while read -r line; do
-      figure=$(sed -n 's/.*"figure":"\([^"]*\)".*/\1/p' <<<"$line")
-      if wanted "$figure"; then echo "$line"; fi
-    done
+  bazel-bin/tests/perf/vmm_first_io --vmm bazel-bin/vmm/vmm | only_wanted
   ran=1
 fi
 
@@ -35,7 +38,15 @@ if wanted boot.phases; then
   ran=1
 fi
 
+if wanted boot.vs_microvm_ratio boot.vs_q35_ratio; then
+  tools/build_programs.sh --tests
+  kernel=$(tools/test_kernel.sh)
+  tools/with_kvm.sh --kernel "$kernel" --qemu -- boot_race --bin @bin --kernel @kernel |
+    only_wanted
+  ran=1
+fi
+
 if [[ $ran == 0 ]]; then
-  echo "perf: no figure matches $glob; known: vmm.first_io_ratio vmm.rss_ratio vmm.vcpu252_extra_ms boot.phases" >&2
+  echo "perf: no figure matches $glob; known: vmm.first_io_ratio vmm.rss_ratio vmm.vcpu252_extra_ms boot.phases boot.vs_microvm_ratio boot.vs_q35_ratio" >&2
   exit 2
 fi
