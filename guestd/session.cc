@@ -63,8 +63,9 @@ Session::~Session() { loop_.Forget(heartbeat_.get()); }
 
 void Session::Send(v1::GuestEvent event) {
   if (is_host_gone_) return;
-  if (!event.has_at())
+  if (!event.has_at()) {
     *event.mutable_at() = ToProtoDuration(RealClock().Monotonic());
+  }
   if (emit_(event)) return;
   is_host_gone_ = true;
   if (test_) test_->Kill();
@@ -73,8 +74,9 @@ void Session::Send(v1::GuestEvent event) {
 void Session::SendPhase(v1::Phase phase) {
   v1::GuestEvent event;
   event.set_phase(phase);
-  if (phase == v1::INIT)
+  if (phase == v1::INIT) {
     *event.mutable_at() = ToProtoDuration(options_.init_started);
+  }
   Send(std::move(event));
 }
 

@@ -26,10 +26,9 @@ namespace ktstr::hostd {
 
 // Writes one cpio archive ("newc", uncompressed) front to back.
 //
-// Shape:   header of 110 ASCII bytes, name with its zero, padding to 4,
-// content,
-//          padding to 4; after the trailer zeros up to a multiple of 4096, so
-//          that the archive can be mapped and another may follow.
+// Shape:   header of 110 ASCII bytes, name with its zero, padding to 4, then
+//          content, padding to 4; after the trailer zeros up to a multiple of
+//          4096, so that the archive can be mapped and another may follow.
 // Trust:   paths and sizes may come from a peer; a refused entry leaves the
 //          archive as it was.
 // Source:  Documentation/driver-api/early-userspace/buffer-format.rst;
