@@ -142,7 +142,7 @@ absl::Status WriteArchive(const std::string& path, const std::string& init) {
 void PrintRatio(const std::string& peer, const std::vector<double>& ours,
                 const std::vector<double>& theirs) {
   const char* where = getenv("KTSTR_WHERE");
-  Figure figure = {.name = absl::StrCat("boot.vs_", peer, "_ratio"),
+  Figure figure = {.name = absl::StrCat("boot.init_ratio_", peer),
                    .estimate = Bootstrap(ours, theirs, RatioOfMedians),
                    .unit = "ratio",
                    .peer = absl::StrFormat("qemu %s %.0f ms, vmm %.0f ms", peer,

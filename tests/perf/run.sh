@@ -38,7 +38,7 @@ if wanted boot.phases; then
   ran=1
 fi
 
-if wanted boot.vs_microvm_ratio boot.vs_q35_ratio; then
+if wanted boot.init_ratio_microvm boot.init_ratio_q35; then
   tools/build_programs.sh --tests
   kernel=$(tools/test_kernel.sh)
   tools/with_kvm.sh --kernel "$kernel" --qemu -- boot_race --bin @bin --kernel @kernel |
@@ -47,6 +47,6 @@ if wanted boot.vs_microvm_ratio boot.vs_q35_ratio; then
 fi
 
 if [[ $ran == 0 ]]; then
-  echo "perf: no figure matches $glob; known: vmm.first_io_ratio vmm.rss_ratio vmm.vcpu252_extra_ms boot.phases boot.vs_microvm_ratio boot.vs_q35_ratio" >&2
+  echo "perf: no figure matches $glob; known: vmm.first_io_ratio vmm.rss_ratio vmm.vcpu252_extra_ms boot.phases boot.init_ratio_microvm boot.init_ratio_q35" >&2
   exit 2
 fi
