@@ -161,8 +161,8 @@ std::string LeaseRunner::GuestCmdline(const ktstr::v1::AttemptKey& key,
                                       int vcpus,
                                       const std::string& nonce) const {
   std::vector<std::string> words;
-  // A kernel that prints its whole log byte by byte boots a third slower, and
-  // guestd sends the log anyway. When that failed, the next attempt is verbose.
+  // Every byte on the console is an exit or two, and guestd sends the whole log
+  // anyway. When that failed, the next attempt is verbose.
   words.push_back(key.epoch() == 1 ? kQuietConsole : kVerboseConsole);
   // Until the kernel trusts its clock, idle CPUs tick: on a host with fewer
   // CPUs nothing else gets done. guestd brings them up when they can sleep.
