@@ -16,6 +16,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/file.h"
@@ -33,6 +34,7 @@ namespace {
 
 using ::absl_testing::StatusIs;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 // Pages the boot protocol leaves free, for page directories of a guest.
 constexpr uint64_t kTable = 0xC000;
@@ -85,6 +87,35 @@ TEST_F(MachineTest, FaultWithoutHandlerIsATripleFault) {
   GuestRun run = Run(GuestProgram().Print("x").TripleFault());
   EXPECT_EQ(run.outcome.end, MachineEnd::kTripleFault) << run.outcome.detail;
   EXPECT_THAT(run.outcome.detail, HasSubstr("rip="));
+}
+
+// CMPXCHG16B on an address without RAM must be emulated, and no KVM can.
+TEST_F(MachineTest, InternalErrorNamesTheInstructionAndTheRegisters) {
+  GuestProgram program;
+  const uint64_t beyond = 64 * kMiB;
+  program.Print("x").Raw({0xBB, 0x00, 0x00, 0x00, 0x04});  // mov ebx, beyond
+  const uint64_t at = program.here();
+  program.Raw({0x48, 0x0F, 0xC7, 0x0B});  // cmpxchg16b [rbx]
+  GuestRun run = Run(program, Memory(64));
+  EXPECT_EQ(run.outcome.end, MachineEnd::kInternalError) << run.outcome.detail;
+  EXPECT_THAT(run.outcome.detail, HasSubstr("cpu 0: KVM internal error 1 "
+                                            "(EMULATION)"));
+  EXPECT_THAT(run.outcome.detail, HasSubstr(absl::StrFormat("rip=%#x ", at)));
+  EXPECT_THAT(run.outcome.detail,
+              HasSubstr(absl::StrFormat("rbx=%#x ", beyond)));
+  EXPECT_THAT(run.outcome.detail, HasSubstr("code=480fc70b"));
+  EXPECT_THAT(run.outcome.detail, Not(HasSubstr("\n")));
+  EXPECT_LT(run.outcome.detail.size(), 2048u);
+}
+
+TEST_F(MachineTest, CodeOutsideOfRamIsSaidToBeThere) {
+  GuestProgram program;
+  // mov ebx, 0x4000000; jmp rbx
+  program.Print("x").Raw({0xBB, 0x00, 0x00, 0x00, 0x04, 0xFF, 0xE3});
+  GuestRun run = Run(program, Memory(64));
+  EXPECT_EQ(run.outcome.end, MachineEnd::kInternalError) << run.outcome.detail;
+  EXPECT_THAT(run.outcome.detail, HasSubstr("rip=0x4000000 "));
+  EXPECT_THAT(run.outcome.detail, HasSubstr("code=not in RAM"));
 }
 
 TEST_F(MachineTest, SpinningGuestEndsAtItsDeadline) {

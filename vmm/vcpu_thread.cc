@@ -11,8 +11,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "vmm/arch/x86_64/vcpu_state.h"
+#include "vmm/kvm/exit_text.h"
 
 namespace ktstr::vmm {
 namespace {
@@ -91,13 +91,9 @@ void VcpuThread::Dispatch() {
     case KVM_EXIT_SYSTEM_EVENT:
       return DispatchSystemEvent();
     case KVM_EXIT_FAIL_ENTRY:
-      return End(MachineEnd::kEntryFailure,
-                 absl::StrFormat("hardware entry failure reason %#x",
-                                 run.fail_entry.hardware_entry_failure_reason));
+      return End(MachineEnd::kEntryFailure, EntryFailureText(run));
     case KVM_EXIT_INTERNAL_ERROR:
-      return End(
-          MachineEnd::kInternalError,
-          absl::StrCat("KVM internal error, suberror ", run.internal.suberror));
+      return End(MachineEnd::kInternalError, InternalErrorText(run));
     default:
       return End(MachineEnd::kInternalError,
                  absl::StrCat("unexpected exit reason ", run.exit_reason));
