@@ -26,6 +26,11 @@ constexpr std::pair<MachineEnd, absl::string_view> kEndNames[] = {
     {MachineEnd::kSetupFailure, "setup-failure"},
 };
 
+constexpr std::pair<ConsoleDevice, absl::string_view> kConsoleNames[] = {
+    {ConsoleDevice::kSerial, "serial"},
+    {ConsoleDevice::kVirtio, "virtio"},
+};
+
 constexpr int kMaxFd = 1 << 20;
 constexpr int64_t kMaxMemoryMib = int64_t{1} << 22;   // 4 TiB
 constexpr int64_t kMaxDeadlineMs = int64_t{1} << 40;  // decades
@@ -64,6 +69,24 @@ absl::Status ReadFd(absl::string_view key, const json& value, int& fd) {
   return absl::OkStatus();
 }
 
+absl::Status ReadConsole(absl::string_view key, const json& value,
+                         ConsoleDevice& console) {
+  ABSL_ASSIGN_OR_RETURN(std::string text, Text(key, value));
+  for (const auto& [device, name] : kConsoleNames) {
+    if (name != text) continue;
+    console = device;
+    return absl::OkStatus();
+  }
+  return BadKey(key, "\"serial\" or \"virtio\"");
+}
+
+absl::string_view ConsoleName(ConsoleDevice console) {
+  for (const auto& [device, name] : kConsoleNames) {
+    if (device == console) return name;
+  }
+  return "";
+}
+
 absl::Status ReadKey(const std::string& key, const json& value,
                      MachineSpec& spec) {
   if (key == "topology") {
@@ -83,6 +106,8 @@ absl::Status ReadKey(const std::string& key, const json& value,
     }
   } else if (key == "cmdline") {
     ABSL_ASSIGN_OR_RETURN(spec.cmdline, Text(key, value));
+  } else if (key == "console") {
+    return ReadConsole(key, value, spec.console);
   } else if (key == "console_fd") {
     return ReadFd(key, value, spec.console_fd);
   } else if (key == "report_fd") {
@@ -125,6 +150,7 @@ std::string FormatMachineSpec(const MachineSpec& spec) {
       {"kernel_fd", spec.kernel_fd},
       {"initrd_fds", spec.initrd_fds},
       {"cmdline", spec.cmdline},
+      {"console", std::string(ConsoleName(spec.console))},
       {"console_fd", spec.console_fd},
       {"report_fd", spec.report_fd},
       {"control_fd", spec.control_fd},

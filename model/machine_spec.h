@@ -15,12 +15,22 @@
 
 namespace ktstr {
 
+// By which device the guest's kernel speaks.
+enum class ConsoleDevice {
+  // A 16550: every byte leaves the guest for itself.
+  kSerial = 0,
+  // A virtio console: up to 16 bytes at once, but only from the middle of the
+  // boot on; before that the serial port speaks.
+  kVirtio,
+};
+
 // Everything `vmm` is told about the machine it boots. Descriptors are numbers
 // in the vmm process, inherited from whoever started it; -1 means absent.
 //
 // Shape: as text, one JSON object whose keys are the field names here
 // (durations
-//        as `<name>_ms` integers). Unknown keys are an error.
+//        as `<name>_ms` integers, the console as "serial" or "virtio").
+//        Unknown keys are an error.
 struct MachineSpec {
   Topology topology;
   // RAM of the whole guest, split evenly over NUMA nodes, remainder on the
@@ -36,8 +46,9 @@ struct MachineSpec {
   // devices).
   std::string cmdline;
 
-  // Every byte the guest writes to its serial port; written without blocking
-  // the vCPU for longer than the reader needs. -1 discards.
+  ConsoleDevice console = ConsoleDevice::kSerial;
+  // Every byte the guest writes to its console, and to its serial port even if
+  // that is not the console; the guest never waits for the reader. -1 discards.
   int console_fd = -1;
   // One JSON object per line: `MachineEvent`s, the last one is the end.
   int report_fd = -1;

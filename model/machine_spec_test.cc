@@ -21,6 +21,7 @@ TEST(MachineSpecTest, SurvivesItsOwnText) {
   spec.kernel_fd = 5;
   spec.initrd_fds = {6, 7};
   spec.cmdline = "quiet ktstr.epoch=3";
+  spec.console = ConsoleDevice::kVirtio;
   spec.vsock_path = "/run/x/vsock";
   spec.deadline = absl::Seconds(90);
   ASSERT_OK_AND_ASSIGN(MachineSpec copy,
@@ -30,6 +31,7 @@ TEST(MachineSpecTest, SurvivesItsOwnText) {
   EXPECT_EQ(copy.kernel_fd, 5);
   EXPECT_THAT(copy.initrd_fds, ElementsAre(6, 7));
   EXPECT_EQ(copy.cmdline, spec.cmdline);
+  EXPECT_EQ(copy.console, ConsoleDevice::kVirtio);
   EXPECT_EQ(copy.vsock_path, spec.vsock_path);
   EXPECT_EQ(copy.deadline, absl::Seconds(90));
 }
@@ -41,6 +43,7 @@ TEST(MachineSpecTest, NamesTheBadKeyAndWhatIsAccepted) {
         {R"({"memory_mib": 0})", "\"memory_mib\" must be an integer from 1"},
         {R"({"memory_mib": 18446744073709551615})", "memory_mib"},
         {R"({"cmdline": 3})", "\"cmdline\" must be a string"},
+        {R"({"console": "vga"})", "\"serial\" or \"virtio\""},
         {R"({"topology": "x"})", "NnNlNcNt"},
         {R"({"vsock_cid": 2})", "from 3 to"},
         {R"({"colour": 1})", "unknown key \"colour\""}}) {

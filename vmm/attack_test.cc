@@ -5,8 +5,6 @@
 // port and device register, garbage in the rings behind a queue's back, a
 // console at full speed that nobody reads. vmm stays small, says how the
 // machine ended and leaves nothing.
-#include <fcntl.h>
-#include <unistd.h>
 
 #include <cstdlib>
 #include <string>
@@ -20,14 +18,14 @@
 #include "base/status_macros.h"
 #include "base/status_matchers.h"
 #include "base/subprocess.h"
-#include "base/unique_fd.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "model/machine_spec.h"
 #include "vmm/arch/x86_64/layout.h"
-#include "vmm/devices/virtio/virtio_mmio_registers.h"
+#include "vmm/testing/guest_driver.h"
 #include "vmm/testing/guest_program.h"
 #include "vmm/testing/guest_run.h"
+#include "vmm/testing/vmm_process.h"
 
 namespace ktstr::vmm {
 namespace {
@@ -39,36 +37,33 @@ constexpr absl::Duration kAttack = absl::Seconds(60);
 constexpr int64_t kGuestMib = 32;
 constexpr int64_t kMostOwnKib = 16 << 10;
 constexpr uint64_t kRings = 0x40000;
-constexpr uint64_t kRingStride = 0x4000;
 
-GuestProgram& WriteRegister(GuestProgram& program, uint64_t offset,
-                            uint64_t value) {
-  return program.Store32(kVirtioMmio + offset, uint32_t(value));
-}
+constexpr uint64_t kPageDirectory = 0x10000;
 
-// What a driver does before its queues work (virtio 1.2, 3.1.1).
-void SetUpVsock(GuestProgram& program) {
-  using namespace virtio_mmio;  // NOLINT: register names only.
-  for (uint32_t status : {0u, 1u, 3u}) WriteRegister(program, kStatus, status);
-  WriteRegister(program, kDriverFeaturesSel, 1);
-  WriteRegister(program, kDriverFeatures, 1);
-  WriteRegister(program, kStatus, 0xB);
-  for (uint64_t queue = 0; queue < 3; ++queue) {
-    const uint64_t ring = kRings + queue * kRingStride;
-    WriteRegister(program, kQueueSel, queue);
-    WriteRegister(program, kQueueNum, 64);
-    WriteRegister(program, kQueueDescLow, ring);
-    WriteRegister(program, kQueueDriverLow, ring + 0x1000);
-    WriteRegister(program, kQueueDeviceLow, ring + 0x2000);
-    WriteRegister(program, kQueueReady, 1);
-  }
-  WriteRegister(program, kStatus, 0xF);
+// What drivers do before their queues work (virtio 1.2, 3.1.1). The console
+// then has all RAM to transmit, eight times.
+void SetUpDevices(GuestProgram& program) {
+  constexpr uint32_t kVsockQueues = 3, kConsoleQueues = 2;
+  GuestDriver vsock(
+      &program,
+      {.registers = kVirtioMmio, .queues = kVsockQueues, .rings = kRings});
+  vsock.Negotiate().SetUpQueues().SetDriverOk();
+  GuestDriver console(
+      &program, {.registers = kVirtioMmio + kVirtioMmioStride,
+                 .queues = kConsoleQueues,
+                 .rings = kRings + kVsockQueues * GuestDriver::kRingsStride});
+  console.Negotiate()
+      .SetUpQueues()
+      .Descriptor(0, 0, uint32_t(kGuestMib * kMiB), 0, 0)
+      .Offer(0, GuestDriver::kQueueSize)
+      .SetDriverOk()
+      .Notify();
 }
 
 // R8 holds a xorshift generator whose top bits choose what comes next. Now and
 // then `ret` goes back to the set-up, so that there is something to break.
 GuestProgram AttackProgram(uint64_t seed) {
-  constexpr uint64_t kSeed = 0x3F000, kPageDirectory = 0x10000;
+  constexpr uint64_t kSeed = 0x3F000;
   GuestProgram program;
   program.MapLargePage(kVirtioMmio, kPageDirectory)
       .Store64(kSeed, seed | 1)
@@ -76,7 +71,7 @@ GuestProgram AttackProgram(uint64_t seed) {
   const uint64_t set_up = program.here();
   program.Raw({0x68, uint8_t(set_up), uint8_t(set_up >> 8),  // push set_up
                uint8_t(set_up >> 16), uint8_t(set_up >> 24)});
-  SetUpVsock(program);
+  SetUpDevices(program);
   return program
       // again: r8 ^= r8 << 13; r8 ^= r8 >> 7; r8 ^= r8 << 17; rcx = r8 >> 60
       .Raw({0x4C, 0x89, 0xC0, 0x48, 0xC1, 0xE0, 0x0D, 0x49, 0x31, 0xC0})
@@ -101,15 +96,15 @@ GuestProgram AttackProgram(uint64_t seed) {
       // any_in: dx = r8w; in eax, dx; if (r8 & 0x3f00) jmp again; ret
       .Raw({0x44, 0x89, 0xC2, 0xED, 0x41, 0xF7, 0xC0, 0x00, 0x3F, 0x00, 0x00})
       .Raw({0x0F, 0x85, 0x74, 0xFF, 0xFF, 0xFF, 0xC3})
-      // device_write: rbx = 0xd0000000 + (r8 & 0x1fc); eax = r8 >> 20;
+      // device_write: rbx = 0xd0000000 + (r8 & 0x11fc); eax = r8 >> 20;
       // if (r8 & 0x400) eax &= 0x7ffff; mov [rbx], eax; jmp again
-      .Raw({0x44, 0x89, 0xC3, 0x81, 0xE3, 0xFC, 0x01, 0x00, 0x00, 0xBF, 0x00})
+      .Raw({0x44, 0x89, 0xC3, 0x81, 0xE3, 0xFC, 0x11, 0x00, 0x00, 0xBF, 0x00})
       .Raw({0x00, 0x00, 0xD0, 0x48, 0x01, 0xFB, 0x4C, 0x89, 0xC0, 0x48, 0xC1})
       .Raw({0xE8, 0x14, 0x41, 0xF7, 0xC0, 0x00, 0x04, 0x00, 0x00, 0x74, 0x05})
       .Raw({0x25, 0xFF, 0xFF, 0x07, 0x00, 0x89, 0x03})
       .Raw({0xE9, 0x46, 0xFF, 0xFF, 0xFF})
-      // device_read: eax = [0xd0000000 + (r8 & 0x1fc)]; jmp again
-      .Raw({0x44, 0x89, 0xC3, 0x81, 0xE3, 0xFC, 0x01, 0x00, 0x00, 0xBF, 0x00})
+      // device_read: eax = [0xd0000000 + (r8 & 0x11fc)]; jmp again
+      .Raw({0x44, 0x89, 0xC3, 0x81, 0xE3, 0xFC, 0x11, 0x00, 0x00, 0xBF, 0x00})
       .Raw({0x00, 0x00, 0xD0, 0x48, 0x01, 0xFB, 0x8B, 0x03})
       .Raw({0xE9, 0x2E, 0xFF, 0xFF, 0xFF})
       // ram_write: [0x40000 + (r8 & 0x3fff8)] = r8 >> 13; jmp again
@@ -144,48 +139,21 @@ struct Attacked {
 // One vmm with a guest of this seed, until it ends or `time` has passed.
 absl::StatusOr<Attacked> Attack(uint64_t seed, absl::Duration time,
                                 const std::string& dir) {
-  constexpr int kMachineFd = 3, kKernelFd = 4, kConsoleFd = 5, kReportFd = 6;
   MachineSpec spec;
   spec.topology = *Topology::Create(1, 1, 2, 1);
   spec.memory_mib = kGuestMib;
-  spec.kernel_fd = kKernelFd;
-  spec.console_fd = kConsoleFd;
-  spec.report_fd = kReportFd;
+  spec.console = ConsoleDevice::kVirtio;
   spec.vsock_path = JoinPath(dir, "v");
   // Time to look at vmm while it is still there.
   spec.deadline = time + absl::Seconds(5);
-  ABSL_ASSIGN_OR_RETURN(UniqueFd machine,
-                        MemoryFile("machine", FormatMachineSpec(spec)));
-  ABSL_ASSIGN_OR_RETURN(UniqueFd kernel,
-                        MemoryFile("kernel", AttackProgram(seed).BuildElf()));
-  ABSL_ASSIGN_OR_RETURN(UniqueFd report, MemoryFile("report"));
-  ABSL_ASSIGN_OR_RETURN(UniqueFd errors, MemoryFile("errors"));
-  int console[2];
-  if (pipe2(console, O_CLOEXEC) != 0) return absl::ErrnoToStatus(errno, "pipe");
-  UniqueFd unread(console[0]), console_end(console[1]);
-  ABSL_ASSIGN_OR_RETURN(
-      Subprocess vmm,
-      Subprocess::Start(
-          {.argv = {absl::StrCat(getenv("TEST_SRCDIR"), "/",
-                                 getenv("TEST_WORKSPACE"), "/vmm/vmm"),
-                    "--machine-fd", absl::StrCat(kMachineFd)},
-           .inherited_fds = {{errors.get(), 2},
-                             {machine.get(), kMachineFd},
-                             {kernel.get(), kKernelFd},
-                             {console_end.get(), kConsoleFd},
-                             {report.get(), kReportFd}}}));
+  ABSL_ASSIGN_OR_RETURN(VmmProcess vmm,
+                        VmmProcess::Start(AttackProgram(seed), spec));
   Attacked result;
-  vmm.WaitFor(time).status().IgnoreError();
-  result.peak_kib = PeakKib(vmm.pid());
-  ABSL_ASSIGN_OR_RETURN(result.exit, vmm.WaitFor(absl::Seconds(10)));
-  lseek(errors.get(), 0, SEEK_SET);
-  ABSL_ASSIGN_OR_RETURN(result.errors, ReadAll(errors.get(), 1 << 16));
-  lseek(report.get(), 0, SEEK_SET);
-  ABSL_ASSIGN_OR_RETURN(std::string lines, ReadAll(report.get(), 1 << 16));
-  for (absl::string_view line :
-       absl::StrSplit(lines, '\n', absl::SkipEmpty())) {
-    ABSL_ASSIGN_OR_RETURN(result.end, ParseMachineEvent(line));
-  }
+  vmm.process().WaitFor(time).status().IgnoreError();
+  result.peak_kib = PeakKib(vmm.process().pid());
+  ABSL_ASSIGN_OR_RETURN(result.exit, vmm.process().WaitFor(absl::Seconds(10)));
+  ABSL_ASSIGN_OR_RETURN(result.errors, vmm.Errors());
+  ABSL_ASSIGN_OR_RETURN(result.end, vmm.End());
   return result;
 }
 

@@ -20,9 +20,9 @@
 #include "vmm/arch/x86_64/memory_plan.h"
 #include "vmm/arch/x86_64/platform.h"
 #include "vmm/arch/x86_64/vcpu_state.h"
-#include "vmm/boot/cmdline.h"
 #include "vmm/boot/elf.h"
 #include "vmm/boot/initrd.h"
+#include "vmm/devices/virtio/console.h"
 #include "vmm/devices/virtio/virtio_mmio_registers.h"
 #include "vmm/devices/virtio/vsock.h"
 
@@ -34,6 +34,9 @@ constexpr absl::Duration kConsolePatience = absl::Seconds(1);
 // How many CPUs a deadline's detail describes.
 constexpr size_t kMaxDescribedCpus = 16;
 constexpr uint32_t kNotifyBytes = 4;
+// Places of virtio devices, the same whether the others are there or not.
+constexpr int kVsockIndex = 0;
+constexpr int kConsoleIndex = 1;
 
 }  // namespace
 
@@ -74,7 +77,7 @@ MachineOutcome Machine::Run() {
   LetGo();
   MachineOutcome outcome = end_.Wait();
   StopThreads();
-  platform_devices_->FinishConsole(kConsolePatience);
+  console_->Finish(kConsolePatience);
   if (outcome.end == MachineEnd::kDeadline) {
     absl::StrAppend(&outcome.detail, "; ", DescribeVcpus());
   }
@@ -103,20 +106,33 @@ absl::Status Machine::CreateMemory() {
 
 absl::Status Machine::CreateDevices() {
   ABSL_ASSIGN_OR_RETURN(loop_, EventLoop::Create());
+  console_ = std::make_unique<ConsoleWriter>(
+      loop_.get(), spec_.console_fd, [this] { report_->Emit("console"); });
+  ABSL_RETURN_IF_ERROR(CreatePlatformDevices());
+  return CreateVirtioDevices();
+}
+
+absl::Status Machine::CreatePlatformDevices() {
   ABSL_ASSIGN_OR_RETURN(InterruptLine serial, ConnectInterrupt(kSerialIrq));
-  platform_devices_ = std::make_unique<PlatformDevices>(
-      loop_.get(),
-      PlatformDevices::Options{
-          .console_fd = spec_.console_fd,
+  platform_devices_ =
+      std::make_unique<PlatformDevices>(PlatformDevices::Options{
+          .console = console_.get(),
           .serial_interrupt = std::move(serial),
-          .on_first_console_byte = [this] { report_->Emit("console"); },
           .on_power_off =
               [this] { end_.Set(MachineEnd::kPowerOff, "ACPI S5"); },
           .on_reset =
               [this] {
                 end_.Set(MachineEnd::kReset, "keyboard controller reset");
               }});
-  ABSL_RETURN_IF_ERROR(platform_devices_->AttachTo(ports_));
+  return platform_devices_->AttachTo(ports_);
+}
+
+absl::Status Machine::CreateVirtioDevices() {
+  if (spec_.console == ConsoleDevice::kVirtio) {
+    ABSL_RETURN_IF_ERROR(AttachVirtio(
+        std::make_unique<VirtioConsole>(memory_.get(), console_.get()),
+        kConsoleIndex, kConsoleIrq));
+  }
   if (spec_.vsock_path.empty()) return absl::OkStatus();
   ABSL_ASSIGN_OR_RETURN(std::unique_ptr<Vsock> vsock,
                         Vsock::Create(memory_.get(), loop_.get(),
@@ -125,7 +141,7 @@ absl::Status Machine::CreateDevices() {
                                        .on_first_guest_stream = [this] {
                                          report_->Emit("vsock-connect");
                                        }}));
-  return AttachVirtio(std::move(vsock), /*index=*/0, kVsockIrq);
+  return AttachVirtio(std::move(vsock), kVsockIndex, kVsockIrq);
 }
 
 absl::Status Machine::AttachVirtio(std::unique_ptr<VirtioDevice> device,
@@ -147,6 +163,7 @@ absl::Status Machine::AttachVirtio(std::unique_ptr<VirtioDevice> device,
   ABSL_RETURN_IF_ERROR(
       mmio_.Add(base, virtio_mmio::kSizeBytes, transport.get()));
   virtio_devices_.push_back(std::move(transport));
+  virtio_cmdline_.AddVirtioMmio(base, kVirtioMmioStride, irq);
   return absl::OkStatus();
 }
 
@@ -213,11 +230,9 @@ absl::Status Machine::CreateVcpus() {
 
 absl::Status Machine::Load() {
   Cmdline cmdline;
-  cmdline.Add(PlatformCmdline(spec_.topology));
-  if (!virtio_devices_.empty()) {
-    cmdline.AddVirtioMmio(kVirtioMmio, kVirtioMmioStride, kVsockIrq);
-  }
-  cmdline.Add(spec_.cmdline);
+  cmdline.Add(PlatformCmdline(spec_.topology, spec_.console));
+  ABSL_ASSIGN_OR_RETURN(const std::string virtio, virtio_cmdline_.Build());
+  cmdline.Add(virtio).Add(spec_.cmdline);
   BootTables tables = {.topology = spec_.topology};
   ABSL_ASSIGN_OR_RETURN(tables.cmdline, cmdline.Build());
   ABSL_ASSIGN_OR_RETURN(

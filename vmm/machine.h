@@ -16,7 +16,9 @@
 #include "base/unique_fd.h"
 #include "model/machine_spec.h"
 #include "vmm/arch/x86_64/platform_devices.h"
+#include "vmm/boot/cmdline.h"
 #include "vmm/devices/bus.h"
+#include "vmm/devices/console_writer.h"
 #include "vmm/devices/event_loop.h"
 #include "vmm/devices/interrupt.h"
 #include "vmm/devices/virtio/mmio_transport.h"
@@ -65,6 +67,8 @@ class Machine {
   // The steps of Create(), in order.
   absl::Status CreateMemory();
   absl::Status CreateDevices();
+  absl::Status CreatePlatformDevices();
+  absl::Status CreateVirtioDevices();
   absl::Status AttachVirtio(std::unique_ptr<VirtioDevice> device, int index,
                             uint32_t irq);
   absl::Status WatchOwner();
@@ -97,8 +101,11 @@ class Machine {
   std::unique_ptr<Vm> vm_;
   std::unique_ptr<EventLoop> loop_;
   std::vector<UniqueFd> interrupt_fds_;
+  std::unique_ptr<ConsoleWriter> console_;
   std::unique_ptr<PlatformDevices> platform_devices_;
   std::vector<std::unique_ptr<MmioTransport>> virtio_devices_;
+  // Where the driver finds them.
+  Cmdline virtio_cmdline_;
   // Why a device gave up on its driver; the loop's while it runs.
   std::string device_failure_;
   Bus ports_;

@@ -46,7 +46,8 @@ constexpr int kEveryThread[] = {
     SCMP_SYS(sendto),          SCMP_SYS(close),
 };
 constexpr int kMainOnly[] = {
-    // FinishConsole() watches what the loop watched; the socket's path goes.
+    // ConsoleWriter::Finish() watches what the loop watched; the socket's path
+    // goes.
     SCMP_SYS(unlink), SCMP_SYS(unlinkat),   SCMP_SYS(lseek),
     SCMP_SYS(fstat),  SCMP_SYS(newfstatat), SCMP_SYS(epoll_wait),
 };

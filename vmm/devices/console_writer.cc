@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
 
@@ -31,12 +32,18 @@ ConsoleWriter::~ConsoleWriter() {
   loop_->CancelTimer(linger_timer_);
 }
 
-void ConsoleWriter::Append(char byte) {
+void ConsoleWriter::Append(absl::string_view bytes) {
+  if (bytes.empty()) return;
+  // The plain read keeps the shared word out of the way of every later byte.
+  if (!saw_byte_.load(std::memory_order_relaxed) && !saw_byte_.exchange(true) &&
+      on_first_byte_) {
+    on_first_byte_();
+  }
   if (fd_ < 0) return;
   Request request;
   {
     MutexLock lock(&mutex_);
-    request = AppendLocked(byte);
+    request = AppendLocked(bytes);
   }
   if (request == Request::kNone) return;
   const absl::Status posted = request == Request::kNow
@@ -48,16 +55,20 @@ void ConsoleWriter::Append(char byte) {
   requested_ = Request::kNone;
 }
 
-ConsoleWriter::Request ConsoleWriter::AppendLocked(char byte) {
+ConsoleWriter::Request ConsoleWriter::AppendLocked(absl::string_view bytes) {
   MarkLossLocked();
-  if (lost_bytes_ > 0 || pending_.size() >= kMaxPendingBytes) {
-    ++lost_bytes_;
-    return Request::kNone;
+  // The marker of a loss may have gone somewhat over the limit.
+  size_t room = 0;
+  if (lost_bytes_ == 0 && pending_.size() < kMaxPendingBytes) {
+    room = kMaxPendingBytes - pending_.size();
   }
-  pending_.push_back(byte);
-  const Request wanted = byte == '\n' || pending_.size() >= kEagerBytes
-                             ? Request::kNow
-                             : Request::kLinger;
+  const absl::string_view taken = bytes.substr(0, room);
+  lost_bytes_ += bytes.size() - taken.size();
+  if (taken.empty()) return Request::kNone;
+  pending_.append(taken.data(), taken.size());
+  const bool is_urgent =
+      absl::StrContains(taken, '\n') || pending_.size() >= kEagerBytes;
+  const Request wanted = is_urgent ? Request::kNow : Request::kLinger;
   if (wanted <= requested_) return Request::kNone;
   return requested_ = wanted;
 }

@@ -4,8 +4,11 @@
 #ifndef KTSTR_VMM_DEVICES_CONSOLE_WRITER_H_
 #define KTSTR_VMM_DEVICES_CONSOLE_WRITER_H_
 
+#include <atomic>
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/string_view.h"
@@ -15,10 +18,11 @@
 
 namespace ktstr::vmm {
 
-// Carries console bytes from vCPU threads to a descriptor, without ever making
-// a vCPU wait: a slow reader of the console must not change how the scheduler
-// under test behaves. What does not fit is dropped, newest first, and the
-// reader sees "[console: N bytes lost]" on a line of its own at that place.
+// Carries what the guest says on its console, by whichever device, to a
+// descriptor, without ever making a vCPU wait: a slow reader of the console
+// must not change how the scheduler under test behaves. What does not fit is
+// dropped, newest first, and the reader sees "[console: N bytes lost]" on a
+// line of its own at that place.
 //
 // Bytes are handed over at a newline, when kEagerBytes wait, or kLinger after
 // the first; so a line costs two wake-ups of the loop, not one for each byte.
@@ -33,13 +37,17 @@ class ConsoleWriter {
   static constexpr size_t kEagerBytes = 1024;
   static constexpr absl::Duration kLinger = absl::Milliseconds(5);
 
-  // `fd` -1 discards everything.
-  ConsoleWriter(EventLoop* loop, int fd) : loop_(loop), fd_(fd) {}
+  // `fd` -1 discards everything. `on_first_byte` is called once, before the
+  // first byte is taken, by whoever appends it.
+  ConsoleWriter(EventLoop* loop, int fd,
+                std::function<void()> on_first_byte = {})
+      : loop_(loop), fd_(fd), on_first_byte_(std::move(on_first_byte)) {}
   ConsoleWriter(const ConsoleWriter&) = delete;
   ConsoleWriter& operator=(const ConsoleWriter&) = delete;
   ~ConsoleWriter();
 
-  void Append(char byte);
+  void Append(absl::string_view bytes);
+  void Append(char byte) { Append(absl::string_view(&byte, 1)); }
 
   // Writes what still waits.
   //
@@ -50,7 +58,8 @@ class ConsoleWriter {
   enum class Result { kDone, kWouldBlock, kGone };
   enum class Request { kNone, kLinger, kNow };
 
-  Request AppendLocked(char byte) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Request AppendLocked(absl::string_view bytes)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void MarkLossLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The loop's part.
   void StartLinger();
@@ -61,6 +70,9 @@ class ConsoleWriter {
 
   EventLoop* const loop_;
   const int fd_;
+  const std::function<void()> on_first_byte_;
+
+  std::atomic<bool> saw_byte_ = false;
 
   // The loop's. Taken over from pending_, written up to sent_.
   std::string outgoing_;

@@ -36,9 +36,7 @@ class ConsoleWriterTest : public ::testing::Test {
   }
   void TearDown() override { writer_.reset(); }
 
-  void Append(absl::string_view text) {
-    for (char c : text) writer_->Append(c);
-  }
+  void Append(absl::string_view text) { writer_->Append(text); }
   // What the reader has, after all work that is ready.
   std::string Received() {
     do {
@@ -69,6 +67,28 @@ TEST_F(ConsoleWriterTest, IncompleteLineArrivesAfterTheLinger) {
   Append("login: ");
   while (Received().empty()) ASSERT_TRUE(loop_->PollOnce(absl::Seconds(10)));
   EXPECT_EQ(received_, "login: ");
+}
+
+TEST_F(ConsoleWriterTest, BytesOneByOneAreTheSameText) {
+  for (char c : absl::string_view("one by one\n")) writer_->Append(c);
+  EXPECT_EQ(Received(), "one by one\n");
+}
+
+TEST_F(ConsoleWriterTest, TextBeyondTheRoomIsCutAndCounted) {
+  const std::string text(ConsoleWriter::kMaxPendingBytes + 1000, 'x');
+  Append(text);
+  Append("y");
+  EXPECT_EQ(Received(), text.substr(1000) + "\n[console: 1001 bytes lost]\n");
+}
+
+TEST_F(ConsoleWriterTest, FirstByteIsReportedOnceEvenIfDiscarded) {
+  int reported = 0;
+  ConsoleWriter writer(loop_.get(), /*fd=*/-1, [&] { ++reported; });
+  writer.Append("");
+  EXPECT_EQ(reported, 0);
+  writer.Append("x");
+  writer.Append("y");
+  EXPECT_EQ(reported, 1);
 }
 
 TEST_F(ConsoleWriterTest, SlowReaderLosesTheNewestBytesAndIsTold) {

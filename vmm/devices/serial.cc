@@ -10,10 +10,8 @@ namespace ktstr::vmm {
 
 using namespace serial;  // NOLINT: register names only.
 
-Serial::Serial(EventLoop* loop, InterruptLine interrupt, Options options)
-    : interrupt_(std::move(interrupt)),
-      on_first_byte_(std::move(options.on_first_byte)),
-      writer_(loop, options.output_fd) {}
+Serial::Serial(ConsoleWriter* output, InterruptLine interrupt)
+    : output_(output), interrupt_(std::move(interrupt)) {}
 
 void Serial::Read(uint64_t offset, absl::Span<std::byte> out) {
   std::fill(out.begin(), out.end(), std::byte{0xff});
@@ -25,15 +23,13 @@ void Serial::Read(uint64_t offset, absl::Span<std::byte> out) {
 void Serial::Write(uint64_t offset, absl::Span<const std::byte> in) {
   if (in.empty()) return;
   const uint8_t value = static_cast<uint8_t>(in[0]);
-  bool transmits, is_first = false, rises;
+  bool transmits, rises;
   {
     MutexLock lock(&mutex_);
     transmits = WriteLocked(offset, value);
-    if (transmits) is_first = !std::exchange(saw_byte_, true);
     rises = UpdateOutputLocked();
   }
-  if (is_first && on_first_byte_) on_first_byte_();
-  if (transmits) writer_.Append(static_cast<char>(value));
+  if (transmits) output_->Append(static_cast<char>(value));
   if (rises) RaiseInterrupt(interrupt_);
 }
 

@@ -6,48 +6,34 @@
 
 #include <array>
 #include <cstdint>
-#include <functional>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/string_view.h"
-#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "base/mutex.h"
 #include "vmm/devices/console_writer.h"
 #include "vmm/devices/device.h"
-#include "vmm/devices/event_loop.h"
 #include "vmm/devices/interrupt.h"
 #include "vmm/devices/serial_registers.h"
 
 namespace ktstr::vmm {
 
-// A 16550 that only talks: what the guest transmits goes to a descriptor,
+// A 16550 that only talks: what the guest transmits goes to a ConsoleWriter,
 // nothing is ever received except in loopback. The transmitter is always
-// empty, so neither a polling nor an interrupt-driven driver waits; what a slow
-// reader does not take is dropped with a visible mark (ConsoleWriter).
+// empty, so neither a polling nor an interrupt-driven driver waits.
 //
 // Shape:    kRegisterCount byte-wide ports; a wider access reaches the register
 //           it starts at, its other bytes read as ones and are not written.
 // Threads:  Read and Write from any thread.
-// Lifetime: as ConsoleWriter.
+// Lifetime: borrows the writer.
 // Source:   serial_registers.h; probed by Linux drivers/tty/serial/8250.
 class Serial : public IoDevice {
  public:
-  struct Options {
-    // Borrowed. -1 discards.
-    int output_fd = -1;
-    // Called once, on a vCPU thread, before the first byte is taken.
-    std::function<void()> on_first_byte;
-  };
-
-  Serial(EventLoop* loop, InterruptLine interrupt, Options options);
+  Serial(ConsoleWriter* output, InterruptLine interrupt);
 
   absl::string_view name() const override { return "serial"; }
   void Read(uint64_t offset, absl::Span<std::byte> out) override;
   void Write(uint64_t offset, absl::Span<const std::byte> in) override;
-
-  // See ConsoleWriter::Finish.
-  void Finish(absl::Duration max_wait) { writer_.Finish(max_wait); }
 
  private:
   uint8_t ReadLocked(uint64_t offset) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -61,11 +47,8 @@ class Serial : public IoDevice {
   uint8_t PopReceivedLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // Constant after construction.
+  ConsoleWriter* const output_;
   const InterruptLine interrupt_;
-  const std::function<void()> on_first_byte_;
-
-  // Thread-safe by itself.
-  ConsoleWriter writer_;
 
   // Guards the registers; never held while calling out.
   Mutex mutex_;
@@ -79,7 +62,6 @@ class Serial : public IoDevice {
   // Transmitter-empty is latched until IIR reports it.
   bool is_empty_latched_ ABSL_GUARDED_BY(mutex_) = false;
   bool is_output_up_ ABSL_GUARDED_BY(mutex_) = false;
-  bool saw_byte_ ABSL_GUARDED_BY(mutex_) = false;
   // Loopback only.
   std::array<uint8_t, serial::kFifoBytes> received_
       ABSL_GUARDED_BY(mutex_) = {};

@@ -18,9 +18,10 @@ class SerialTest : public ::testing::Test {
     auto loop = EventLoop::Create();
     ASSERT_OK(loop);
     loop_ = *std::move(loop);
-    serial_ = std::make_unique<Serial>(
-        loop_.get(), [this] { ++interrupts_; },
-        Serial::Options{.on_first_byte = [this] { ++first_bytes_; }});
+    output_ = std::make_unique<ConsoleWriter>(loop_.get(), /*fd=*/-1,
+                                              [this] { ++first_bytes_; });
+    serial_ =
+        std::make_unique<Serial>(output_.get(), [this] { ++interrupts_; });
   }
   void Out(uint64_t reg, uint8_t value) {
     const std::byte byte = static_cast<std::byte>(value);
@@ -33,6 +34,7 @@ class SerialTest : public ::testing::Test {
   }
 
   std::unique_ptr<EventLoop> loop_;
+  std::unique_ptr<ConsoleWriter> output_;
   std::unique_ptr<Serial> serial_;
   int interrupts_ = 0;
   int first_bytes_ = 0;

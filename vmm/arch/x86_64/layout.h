@@ -52,7 +52,7 @@ inline constexpr uint64_t kHighRam = 4 * kGiB;
 
 // --- The hole: registers ---
 
-// virtio-mmio transports, 4 KiB each.
+// virtio-mmio transports, 4 KiB each: vsock, then the console.
 inline constexpr uint64_t kVirtioMmio = 0xD0000000;
 inline constexpr uint64_t kVirtioMmioStride = 0x1000;
 inline constexpr uint64_t kIoApic = 0xFEC00000;
@@ -80,6 +80,7 @@ inline constexpr uint32_t kTimerIrq = 0;
 inline constexpr uint32_t kTimerGsi = 2;
 inline constexpr uint32_t kSerialIrq = 4;
 inline constexpr uint32_t kVsockIrq = 5;
+inline constexpr uint32_t kConsoleIrq = 6;
 inline constexpr uint32_t kSciIrq = 9;
 
 }  // namespace ktstr::vmm

@@ -19,6 +19,11 @@
 namespace ktstr::vmm {
 namespace {
 
+constexpr char kSerialConsole[] = "console=ttyS0";
+// There is no hvc0 before the middle of the boot: until then what is urgent, a
+// panic above all, goes to the serial port.
+constexpr char kVirtioConsole[] = "console=hvc0 earlycon=uart8250,io,0x3f8";
+
 std::vector<GuestMemory::Range> RangesOf(const GuestMemory& memory) {
   std::vector<GuestMemory::Range> ranges;
   for (const auto& region : memory.regions()) {
@@ -64,10 +69,11 @@ absl::Status CheckTopology(const Kvm& kvm, const Topology& topology) {
   return absl::OkStatus();
 }
 
-std::string PlatformCmdline(const Topology& topology) {
-  std::string words =
-      "console=ttyS0 reboot=k panic=-1 pci=off nokaslr no_timer_check "
-      "i8042.noaux tsc=reliable";
+std::string PlatformCmdline(const Topology& topology, ConsoleDevice console) {
+  std::string words = absl::StrCat(
+      console == ConsoleDevice::kVirtio ? kVirtioConsole : kSerialConsole,
+      " reboot=k panic=-1 pci=off nokaslr no_timer_check "
+      "i8042.noaux tsc=reliable");
   // The IOAPIC inside KVM reads eight bits of a destination.
   if (HasWideIds(topology)) words += " irqaffinity=0";
   return words;

@@ -13,6 +13,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "model/machine_spec.h"
 #include "model/topology.h"
 #include "vmm/arch/x86_64/cpuid.h"
 #include "vmm/kvm/kvm.h"
@@ -54,7 +55,7 @@ class VcpuFactory {
 // does not have, no comparison of TSCs, which KVM keeps alike, no relocation of
 // the kernel (the monitor counts on its linked addresses); device interrupts to
 // CPU 0 where not every CPU can get them.
-std::string PlatformCmdline(const Topology& topology);
+std::string PlatformCmdline(const Topology& topology, ConsoleDevice console);
 
 // What lies in guest memory besides the kernel.
 struct BootTables {

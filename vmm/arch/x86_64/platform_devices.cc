@@ -13,10 +13,8 @@ namespace ktstr::vmm {
 
 static_assert(kI8042Port + I8042::kCommandOffset == kI8042CommandPort);
 
-PlatformDevices::PlatformDevices(EventLoop* loop, Options options)
-    : serial_(loop, std::move(options.serial_interrupt),
-              {.output_fd = options.console_fd,
-               .on_first_byte = std::move(options.on_first_console_byte)}),
+PlatformDevices::PlatformDevices(Options options)
+    : serial_(options.console, std::move(options.serial_interrupt)),
       i8042_(std::move(options.on_reset), InterruptLine()),
       power_(std::move(options.on_power_off)) {}
 

@@ -7,38 +7,34 @@
 #include <functional>
 
 #include "absl/status/status.h"
-#include "absl/time/time.h"
 #include "vmm/devices/acpi_power.h"
 #include "vmm/devices/bus.h"
-#include "vmm/devices/event_loop.h"
+#include "vmm/devices/console_writer.h"
 #include "vmm/devices/i8042.h"
 #include "vmm/devices/interrupt.h"
 #include "vmm/devices/serial.h"
 
 namespace ktstr::vmm {
 
-// The devices a PC has soldered on: console, keyboard controller (for reset),
-// power management (for power-off).
+// The devices a PC has soldered on: serial port, keyboard controller (for
+// reset), power management (for power-off).
 //
 // Threads:  callbacks come on vCPU threads, possibly more than once.
 // Lifetime: as Serial.
 class PlatformDevices {
  public:
   struct Options {
-    int console_fd = -1;
+    // Where the serial port's bytes go. Not null.
+    ConsoleWriter* console = nullptr;
     InterruptLine serial_interrupt;
-    std::function<void()> on_first_console_byte;
     std::function<void()> on_power_off;
     std::function<void()> on_reset;
   };
 
-  PlatformDevices(EventLoop* loop, Options options);
+  explicit PlatformDevices(Options options);
 
   // Puts the devices at their places of layout.h.
   absl::Status AttachTo(Bus& ports);
-
-  // See ConsoleWriter::Finish.
-  void FinishConsole(absl::Duration max_wait) { serial_.Finish(max_wait); }
 
  private:
   Serial serial_;

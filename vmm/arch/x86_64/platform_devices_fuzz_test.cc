@@ -31,15 +31,17 @@ constexpr uint16_t kPorts[] = {kSerialPort, kI8042Port, kI8042CommandPort,
 struct World {
   World() {
     loop = EventLoop::Create().value();
+    console = std::make_unique<ConsoleWriter>(loop.get(),
+                                              open("/dev/null", O_WRONLY));
     devices = std::make_unique<PlatformDevices>(
-        loop.get(),
-        PlatformDevices::Options{.console_fd = open("/dev/null", O_WRONLY),
+        PlatformDevices::Options{.console = console.get(),
                                  .serial_interrupt = [] {},
                                  .on_power_off = [] {},
                                  .on_reset = [] {}});
     if (!devices->AttachTo(ports).ok()) std::abort();
   }
   std::unique_ptr<EventLoop> loop;
+  std::unique_ptr<ConsoleWriter> console;
   std::unique_ptr<PlatformDevices> devices;
   Bus ports;
 };

@@ -47,6 +47,7 @@ inline constexpr uint64_t kAvailableAlign = 2;
 inline constexpr uint64_t kUsedAlign = 4;
 
 // Device ids (5).
+inline constexpr uint32_t kDeviceIdConsole = 3;
 inline constexpr uint32_t kDeviceIdVsock = 19;
 
 }  // namespace ktstr::vmm::virtio
