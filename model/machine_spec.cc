@@ -3,11 +3,12 @@
 
 #include "model/machine_spec.h"
 
-#include <limits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "model/json_fields.h"
+#include "model/machine_details_json.h"
 #include "nlohmann/json.hpp"
 
 namespace ktstr {
@@ -40,28 +41,6 @@ constexpr int64_t kMaxCid = 0xFFFFFFFE;               // VMADDR_CID_ANY - 1
 json ParseJson(absl::string_view text) {
   return json::parse(text.begin(), text.end(), nullptr,
                      /*allow_exceptions=*/false);
-}
-
-absl::Status BadKey(absl::string_view key, absl::string_view accepted) {
-  return absl::InvalidArgumentError(
-      absl::StrCat("machine description: \"", key, "\" must be ", accepted));
-}
-
-absl::StatusOr<int64_t> IntegerIn(absl::string_view key, const json& value,
-                                  int64_t low, int64_t high) {
-  bool fits =
-      value.is_number_integer() &&
-      !(value.is_number_unsigned() &&
-        value.get<uint64_t>() > uint64_t{std::numeric_limits<int64_t>::max()});
-  if (!fits || value.get<int64_t>() < low || value.get<int64_t>() > high) {
-    return BadKey(key, absl::StrCat("an integer from ", low, " to ", high));
-  }
-  return value.get<int64_t>();
-}
-
-absl::StatusOr<std::string> Text(absl::string_view key, const json& value) {
-  if (!value.is_string()) return BadKey(key, "a string");
-  return value.get<std::string>();
 }
 
 absl::Status ReadFd(absl::string_view key, const json& value, int& fd) {
@@ -122,8 +101,9 @@ absl::Status ReadKey(const std::string& key, const json& value,
     ABSL_ASSIGN_OR_RETURN(int64_t ms, IntegerIn(key, value, 0, kMaxDeadlineMs));
     spec.deadline = absl::Milliseconds(ms);
   } else {
-    return absl::InvalidArgumentError(
-        absl::StrCat("machine description: unknown key \"", key, "\""));
+    ABSL_ASSIGN_OR_RETURN(bool is_known,
+                          ReadMachineDetail(key, value, spec.details));
+    if (!is_known) return UnknownKey(key);
   }
   return absl::OkStatus();
 }
@@ -140,6 +120,9 @@ absl::StatusOr<MachineSpec> ParseMachineSpec(absl::string_view text) {
   for (const auto& [key, value] : object.items()) {
     ABSL_RETURN_IF_ERROR(ReadKey(key, value, spec));
   }
+  ABSL_RETURN_IF_ERROR(
+      MachineTopology::Create(spec.topology, spec.memory_mib, spec.details)
+          .status());
   return spec;
 }
 
@@ -158,6 +141,7 @@ std::string FormatMachineSpec(const MachineSpec& spec) {
       {"vsock_cid", spec.vsock_cid},
       {"deadline_ms", absl::ToInt64Milliseconds(spec.deadline)},
   };
+  WriteMachineDetails(spec.details, object);
   return object.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 

@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "model/machine_topology.h"
 #include "model/topology.h"
 
 namespace ktstr {
@@ -28,14 +29,16 @@ enum class ConsoleDevice {
 // in the vmm process, inherited from whoever started it; -1 means absent.
 //
 // Shape: as text, one JSON object whose keys are the field names here
-// (durations
-//        as `<name>_ms` integers, the console as "serial" or "virtio").
-//        Unknown keys are an error.
+//        (durations as `<name>_ms` integers, the console as "serial" or
+//        "virtio"; `details` are keys of the same object, see
+//        machine_details_json.h). Unknown keys are an error.
 struct MachineSpec {
   Topology topology;
-  // RAM of the whole guest, split evenly over NUMA nodes, remainder on the
-  // last.
+  // RAM of the whole guest, split evenly over NUMA nodes (remainder on the
+  // last) unless `details` lists them.
   int64_t memory_mib = 256;
+  // Nodes, distances, memory attributes, caches, vendor.
+  MachineDetails details;
 
   // An ELF vmlinux (x86-64). Read only.
   int kernel_fd = -1;
@@ -70,7 +73,9 @@ struct MachineSpec {
 
 // Errors:
 //   InvalidArgument  not JSON, an unknown key, a wrong type or a value out of
-//                    range; the message names the key and what is accepted.
+//                    range, topology, memory and details that do not fit
+//                    together (MachineTopology::Create); the message names the
+//                    key or the node and what is accepted.
 absl::StatusOr<MachineSpec> ParseMachineSpec(absl::string_view json);
 std::string FormatMachineSpec(const MachineSpec& spec);
 

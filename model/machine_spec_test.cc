@@ -36,6 +36,43 @@ TEST(MachineSpecTest, SurvivesItsOwnText) {
   EXPECT_EQ(copy.deadline, absl::Seconds(90));
 }
 
+TEST(MachineSpecTest, DetailsSurviveTheirOwnText) {
+  MachineSpec spec;
+  spec.topology = *Topology::Parse("2n4l1c1t");
+  spec.memory_mib = 896;
+  spec.details = {
+      .nodes = {{.llcs = 3,
+                 .memory_mib = 512,
+                 .latency_ns = 81,
+                 .bandwidth_mbps = 42000},
+                {.llcs = 1, .memory_mib = 256},
+                {.memory_mib = 128,
+                 .memory_side_cache =
+                     MemorySideCache{
+                         .size_mib = 64,
+                         .line_bytes = 128,
+                         .indexing = MemorySideCache::Indexing::kComplex,
+                         .write_policy =
+                             MemorySideCache::WritePolicy::kWriteThrough}}},
+      .distances = {{10, 17, 30}, {17, 10, 40}, {30, 40, 10}},
+      .latency_ns = {{80, 160, 400}, {161, 81, 401}},
+      .bandwidth_mbps = {{51200, 20000, 9000}, {20000, 51200, 9001}},
+      .caches = {.l1d = {.size_kib = 48, .ways = 12},
+                 .l3 = {.size_kib = 24576, .ways = 12, .line_bytes = 128}},
+      .cpu_vendor = CpuVendor::kIntel,
+      .llcs_are = LlcsAre::kPackages};
+  ASSERT_OK_AND_ASSIGN(MachineSpec copy,
+                       ParseMachineSpec(FormatMachineSpec(spec)));
+  EXPECT_EQ(copy.details, spec.details);
+}
+
+TEST(MachineSpecTest, DetailsMustFitTopologyAndMemory) {
+  EXPECT_THAT(
+      ParseMachineSpec(R"({"topology": "1n1l1c1t", "memory_mib": 256,
+                           "nodes": [{"llcs": 1, "memory_mib": 255}]})"),
+      StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("255 MiB")));
+}
+
 TEST(MachineSpecTest, NamesTheBadKeyAndWhatIsAccepted) {
   for (const auto& [text, expected] :
        {std::pair{"[]", "not one JSON object"},
@@ -46,6 +83,17 @@ TEST(MachineSpecTest, NamesTheBadKeyAndWhatIsAccepted) {
         {R"({"console": "vga"})", "\"serial\" or \"virtio\""},
         {R"({"topology": "x"})", "NnNlNcNt"},
         {R"({"vsock_cid": 2})", "from 3 to"},
+        {R"({"nodes": {}})", "\"nodes\" must be an array of objects"},
+        {R"({"nodes": [1]})", "\"nodes\" must be an array of objects"},
+        {R"({"nodes": [{"cpus": 1}]})", "unknown key \"nodes.cpus\""},
+        {R"({"nodes": [{"memory_side_cache": {"ways": 1}}]})",
+         "unknown key \"memory_side_cache.ways\""},
+        {R"({"distances": [10]})", "each an array of integers"},
+        {R"({"latency_ns": [[-1]]})", "\"latency_ns\" must be an integer"},
+        {R"({"caches": {"l4": {}}})", "unknown key \"caches.l4\""},
+        {R"({"caches": {"l2": {"kib": 1}}})", "unknown key \"l2.kib\""},
+        {R"({"cpu_vendor": "via"})", "one of \"host\", \"intel\", \"amd\""},
+        {R"({"llcs_are": 1})", "one of \"groups\", \"dies\", \"packages\""},
         {R"({"colour": 1})", "unknown key \"colour\""}}) {
     EXPECT_THAT(
         ParseMachineSpec(text),
