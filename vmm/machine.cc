@@ -47,7 +47,11 @@ absl::StatusOr<std::unique_ptr<Machine>> Machine::Create(
         "machine description: \"kernel_fd\" is absent; the descriptor of an "
         "ELF vmlinux is needed");
   }
-  std::unique_ptr<Machine> machine(new Machine(spec, report, sandbox));
+  ABSL_ASSIGN_OR_RETURN(
+      MachineTopology topology,
+      MachineTopology::Create(spec.topology, spec.memory_mib, spec.details));
+  std::unique_ptr<Machine> machine(
+      new Machine(spec, std::move(topology), report, sandbox));
   ABSL_RETURN_IF_ERROR(machine->CreateMemory());
   ABSL_RETURN_IF_ERROR(machine->CreateDevices());
   ABSL_RETURN_IF_ERROR(machine->WatchOwner());
@@ -56,9 +60,12 @@ absl::StatusOr<std::unique_ptr<Machine>> Machine::Create(
   return machine;
 }
 
-Machine::Machine(const MachineSpec& spec, Report* report,
-                 const Sandbox* sandbox)
-    : spec_(spec), report_(report), sandbox_(sandbox) {}
+Machine::Machine(const MachineSpec& spec, MachineTopology topology,
+                 Report* report, const Sandbox* sandbox)
+    : spec_(spec),
+      topology_(std::move(topology)),
+      report_(report),
+      sandbox_(sandbox) {}
 
 Machine::~Machine() {
   end_.Set(MachineEnd::kStopped, "abandoned");
@@ -90,10 +97,8 @@ MachineOutcome Machine::Run() {
 
 absl::Status Machine::CreateMemory() {
   ABSL_ASSIGN_OR_RETURN(kvm_, Kvm::Open());
-  ABSL_RETURN_IF_ERROR(CheckTopology(*kvm_, spec_.topology));
-  ABSL_ASSIGN_OR_RETURN(
-      memory_, GuestMemory::Create(
-                   PlanMemory(spec_.topology, uint64_t(spec_.memory_mib))));
+  ABSL_RETURN_IF_ERROR(CheckTopology(*kvm_, topology_));
+  ABSL_ASSIGN_OR_RETURN(memory_, GuestMemory::Create(PlanMemory(topology_)));
   ABSL_ASSIGN_OR_RETURN(vm_, kvm_->CreateVm());
   uint32_t slot = 0;
   for (const auto& region : memory_->regions()) {
@@ -101,7 +106,7 @@ absl::Status Machine::CreateMemory() {
                                             region.size_bytes, region.host));
   }
   report_->Emit("slots");
-  return CreateInterruptControllers(*vm_, spec_.topology);
+  return CreateInterruptControllers(*vm_, topology_);
 }
 
 absl::Status Machine::CreateDevices() {
@@ -207,7 +212,7 @@ void Machine::OwnerSpoke(uint32_t events) {
 absl::Status Machine::CreateVcpus() {
   VcpuThread::InstallKickHandler();
   ABSL_ASSIGN_OR_RETURN(VcpuFactory factory,
-                        VcpuFactory::Create(*kvm_, spec_.topology));
+                        VcpuFactory::Create(*kvm_, topology_));
   const VcpuContext context = {.ports = &ports_,
                                .mmio = &mmio_,
                                .memory = memory_.get(),
@@ -216,7 +221,7 @@ absl::Status Machine::CreateVcpus() {
                                .go = &go_,
                                .sandbox = sandbox_,
                                .saw_io = &saw_io_};
-  for (int cpu = 0; cpu < spec_.topology.cpus(); ++cpu) {
+  for (int cpu = 0; cpu < topology_.cpus(); ++cpu) {
     ABSL_ASSIGN_OR_RETURN(std::unique_ptr<Vcpu> vcpu,
                           factory.CreateVcpu(*vm_, cpu));
     vcpus_.push_back(
@@ -230,10 +235,10 @@ absl::Status Machine::CreateVcpus() {
 
 absl::Status Machine::Load() {
   Cmdline cmdline;
-  cmdline.Add(PlatformCmdline(spec_.topology, spec_.console));
+  cmdline.Add(PlatformCmdline(topology_, spec_.console));
   ABSL_ASSIGN_OR_RETURN(const std::string virtio, virtio_cmdline_.Build());
   cmdline.Add(virtio).Add(spec_.cmdline);
-  BootTables tables = {.topology = spec_.topology};
+  BootTables tables = {.machine = topology_};
   ABSL_ASSIGN_OR_RETURN(tables.cmdline, cmdline.Build());
   ABSL_ASSIGN_OR_RETURN(
       ElfImage kernel,

@@ -15,6 +15,7 @@
 #include "base/thread.h"
 #include "base/unique_fd.h"
 #include "model/machine_spec.h"
+#include "model/machine_topology.h"
 #include "vmm/arch/x86_64/platform_devices.h"
 #include "vmm/boot/cmdline.h"
 #include "vmm/devices/bus.h"
@@ -62,7 +63,8 @@ class Machine {
   MachineOutcome Run();
 
  private:
-  Machine(const MachineSpec& spec, Report* report, const Sandbox* sandbox);
+  Machine(const MachineSpec& spec, MachineTopology topology, Report* report,
+          const Sandbox* sandbox);
 
   // The steps of Create(), in order.
   absl::Status CreateMemory();
@@ -84,6 +86,7 @@ class Machine {
 
   // Constant after construction.
   const MachineSpec spec_;
+  const MachineTopology topology_;
   Report* const report_;
   const Sandbox* const sandbox_;
 

@@ -6,7 +6,9 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "vmm/arch/x86_64/acpi_table.h"
 #include "vmm/arch/x86_64/apic_id.h"
+#include "vmm/arch/x86_64/hmat.h"
 #include "vmm/arch/x86_64/layout.h"
 #include "vmm/arch/x86_64/table_writer.h"
 #include "vmm/devices/acpi_power.h"
@@ -15,8 +17,6 @@ namespace ktstr::vmm {
 namespace {
 
 constexpr size_t kRsdpBytes = 36;
-constexpr size_t kLengthOffset = 4;
-constexpr size_t kChecksumOffset = 9;
 constexpr size_t kAlignment = 16;
 
 // FADT fixed feature flags (5.2.9, table 5.10).
@@ -35,24 +35,6 @@ constexpr uint8_t kAddressSpaceIo = 1;
 constexpr uint16_t kPm1aEventPort = kAcpiPowerPort + AcpiPower::kEventOffset;
 constexpr uint16_t kPm1aControlPort =
     kAcpiPowerPort + AcpiPower::kControlOffset;
-
-// One table under construction: header first, length and checksum at the end.
-class AcpiTable {
- public:
-  AcpiTable(absl::string_view signature, uint8_t revision) {
-    out_.Name(signature, 4).U32(0).U8(revision).U8(0);
-    out_.Name("KTSTR", 6).Name("KTSTRVM", 8).U32(1).Name("KTST", 4).U32(1);
-  }
-  TableWriter& out() { return out_; }
-  std::vector<std::byte> Finish() {
-    out_.PatchU32(kLengthOffset, uint32_t(out_.size()));
-    out_.PatchChecksum(kChecksumOffset, 0, out_.size());
-    return out_.Take();
-  }
-
- private:
-  TableWriter out_;
-};
 
 // Generic address structure (5.2.3.2).
 void AddIoAddress(TableWriter& out, uint16_t port, uint8_t bytes) {
@@ -106,13 +88,13 @@ std::vector<std::byte> BuildFadt(uint64_t dsdt) {
   return table.Finish();
 }
 
-std::vector<std::byte> BuildMadt(const Topology& topology) {
+std::vector<std::byte> BuildMadt(const MachineTopology& machine) {
   AcpiTable table("APIC", 3);
   TableWriter& out = table.out();
   out.U32(uint32_t(kLocalApic)).U32(1);  // a PC's two PICs exist
-  ApicIdLayout ids(topology);
-  for (int cpu = 0; cpu < topology.cpus(); ++cpu) {
-    uint32_t id = ids.IdOf(topology.PlaceOf(cpu));
+  ApicIdLayout ids(machine);
+  for (int cpu = 0; cpu < machine.cpus(); ++cpu) {
+    uint32_t id = ids.IdOf(machine.PlaceOf(cpu));
     if (id < 255) {
       out.U8(0).U8(8).U8(uint8_t(cpu)).U8(uint8_t(id)).U32(1);
     } else {
@@ -127,14 +109,14 @@ std::vector<std::byte> BuildMadt(const Topology& topology) {
   return table.Finish();
 }
 
-std::vector<std::byte> BuildSrat(const Topology& topology,
+std::vector<std::byte> BuildSrat(const MachineTopology& machine,
                                  absl::Span<const GuestMemory::Range> ram) {
   AcpiTable table("SRAT", 3);
   TableWriter& out = table.out();
   out.U32(1).U64(0);
-  ApicIdLayout ids(topology);
-  for (int cpu = 0; cpu < topology.cpus(); ++cpu) {
-    CpuPlace place = topology.PlaceOf(cpu);
+  ApicIdLayout ids(machine);
+  for (int cpu = 0; cpu < machine.cpus(); ++cpu) {
+    CpuPlace place = machine.PlaceOf(cpu);
     out.U8(2).U8(24).U16(0).U32(uint32_t(place.node)).U32(ids.IdOf(place));
     out.U32(1).U32(0).U32(0);
   }
@@ -146,12 +128,12 @@ std::vector<std::byte> BuildSrat(const Topology& topology,
   return table.Finish();
 }
 
-std::vector<std::byte> BuildSlit(int nodes) {
+std::vector<std::byte> BuildSlit(const MachineTopology& machine) {
   AcpiTable table("SLIT", 1);
-  table.out().U64(uint64_t(nodes));
-  for (int from = 0; from < nodes; ++from) {
-    for (int to = 0; to < nodes; ++to) {
-      table.out().U8(from == to ? kLocalDistance : kRemoteDistance);
+  table.out().U64(uint64_t(machine.node_count()));
+  for (int from = 0; from < machine.node_count(); ++from) {
+    for (int to = 0; to < machine.node_count(); ++to) {
+      table.out().U8(uint8_t(machine.Distance(from, to)));
     }
   }
   return table.Finish();
@@ -193,22 +175,25 @@ class TableArea {
 }  // namespace
 
 absl::StatusOr<std::vector<std::byte>> BuildAcpiTables(
-    const Topology& topology, absl::Span<const GuestMemory::Range> ram,
+    const MachineTopology& machine, absl::Span<const GuestMemory::Range> ram,
     uint64_t base, uint64_t max_bytes) {
   TableArea area(base);
   uint64_t rsdp = area.Add(BuildRsdp(0));
   uint64_t dsdt = area.Add(BuildDsdt());
   AcpiTable xsdt("XSDT", 1);
   xsdt.out().U64(area.Add(BuildFadt(dsdt)));
-  xsdt.out().U64(area.Add(BuildMadt(topology)));
-  xsdt.out().U64(area.Add(BuildSrat(topology, ram)));
-  xsdt.out().U64(area.Add(BuildSlit(topology.nodes())));
+  xsdt.out().U64(area.Add(BuildMadt(machine)));
+  xsdt.out().U64(area.Add(BuildSrat(machine, ram)));
+  xsdt.out().U64(area.Add(BuildSlit(machine)));
+  if (machine.has_memory_attributes()) {
+    xsdt.out().U64(area.Add(BuildHmat(machine)));
+  }
   area.Overwrite(rsdp, BuildRsdp(area.Add(xsdt.Finish())));
   std::vector<std::byte> bytes = area.Take();
   if (bytes.size() > max_bytes) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("ACPI tables for topology ", topology.ToString(), " take ",
-                     bytes.size(), " bytes; there is room for ", max_bytes));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "ACPI tables for topology ", machine.topology().ToString(), " take ",
+        bytes.size(), " bytes; there is room for ", max_bytes));
   }
   return bytes;
 }

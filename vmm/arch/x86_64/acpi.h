@@ -10,18 +10,15 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
-#include "model/topology.h"
+#include "model/machine_topology.h"
 #include "vmm/memory/guest_memory.h"
 
 namespace ktstr::vmm {
 
-// Distance between two different nodes, and of a node to itself (SLIT).
-inline constexpr uint8_t kLocalDistance = 10;
-inline constexpr uint8_t kRemoteDistance = 20;
-
 // The machine's ACPI tables as they lie in memory from `base` on: RSDP, XSDT,
-// FADT, DSDT (S5 and nothing else), MADT, SRAT, SLIT. The power-management
-// ports are those of AcpiPower (vmm/devices/acpi_power.h).
+// FADT, DSDT (S5 and nothing else), MADT, SRAT, SLIT, and HMAT where the
+// machine has memory attributes. The power-management ports are those of
+// AcpiPower (vmm/devices/acpi_power.h).
 //
 // Shape: RSDP at offset 0; each table 16-byte aligned, with checksum. CPUs are
 //        listed in CPU-number order, so that the kernel numbers them likewise.
@@ -31,7 +28,7 @@ inline constexpr uint8_t kRemoteDistance = 20;
 //   InvalidArgument  the tables would not fit `max_bytes`.
 // Source: ACPI specification 6.5, chapter 5.2.
 absl::StatusOr<std::vector<std::byte>> BuildAcpiTables(
-    const Topology& topology, absl::Span<const GuestMemory::Range> ram,
+    const MachineTopology& machine, absl::Span<const GuestMemory::Range> ram,
     uint64_t base, uint64_t max_bytes);
 
 }  // namespace ktstr::vmm

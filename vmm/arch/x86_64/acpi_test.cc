@@ -19,9 +19,11 @@ namespace {
 // The tables of one machine, read back as a kernel does.
 class Tables {
  public:
-  Tables(const Topology& topology, uint64_t memory_mib)
-      : bytes_(*BuildAcpiTables(topology, PlanMemory(topology, memory_mib),
-                                kAcpiTables, kAcpiTablesEnd - kAcpiTables)) {
+  Tables(const Topology& topology, int64_t memory_mib)
+      : Tables(*MachineTopology::Create(topology, memory_mib)) {}
+  explicit Tables(const MachineTopology& machine)
+      : bytes_(*BuildAcpiTables(machine, PlanMemory(machine), kAcpiTables,
+                                kAcpiTablesEnd - kAcpiTables)) {
     EXPECT_EQ(Text(0, 8), "RSD PTR ");
     EXPECT_EQ(Sum(0, 20), 0);
     EXPECT_EQ(Sum(0, 36), 0);
@@ -36,6 +38,7 @@ class Tables {
   }
 
   uint64_t Find(const std::string& signature) { return tables_.at(signature); }
+  bool Has(const std::string& signature) { return tables_.contains(signature); }
   uint64_t EndOf(uint64_t table) { return table + U32(table + 4); }
   void Check(uint64_t table, const std::string& signature) {
     EXPECT_EQ(Text(table, 4), signature);
@@ -153,10 +156,97 @@ TEST(AcpiTest, SlitHasTenOnTheDiagonalOnly) {
   }
 }
 
+// Two LLCs on node 0, one on node 1, memory alone on node 2.
+MachineTopology ListedNodes() {
+  return *MachineTopology::Create(
+      *Topology::Parse("2n3l2c1t"), 448,
+      {.nodes = {{.llcs = 2, .memory_mib = 256, .latency_ns = 77},
+                 {.llcs = 1, .memory_mib = 128},
+                 {.memory_mib = 64,
+                  .memory_side_cache =
+                      MemorySideCache{
+                          .size_mib = 16,
+                          .line_bytes = 256,
+                          .indexing = MemorySideCache::Indexing::kComplex,
+                          .write_policy =
+                              MemorySideCache::WritePolicy::kWriteThrough}}},
+       .distances = {{10, 15, 40}, {15, 10, 28}, {40, 28, 10}}});
+}
+
+TEST(AcpiTest, ListedNodesHaveTheirCpusMemoryAndDistances) {
+  Tables tables(ListedNodes());
+  uint64_t srat = tables.Find("SRAT");
+  std::vector<uint32_t> cpu_nodes, memory_nodes;
+  for (uint64_t at = srat + 48; at < tables.EndOf(srat);
+       at += tables.U8(at + 1)) {
+    if (tables.U8(at) == 2) cpu_nodes.push_back(tables.U32(at + 4));
+    if (tables.U8(at) == 1) memory_nodes.push_back(tables.U32(at + 2));
+  }
+  EXPECT_EQ(cpu_nodes, (std::vector<uint32_t>{0, 0, 0, 0, 1, 1}));
+  EXPECT_EQ(memory_nodes, (std::vector<uint32_t>{0, 1, 2}));
+  uint64_t slit = tables.Find("SLIT");
+  std::vector<int> distances;
+  for (int i = 0; i < 9; ++i) distances.push_back(tables.U8(slit + 44 + i));
+  EXPECT_EQ(distances, (std::vector<int>{10, 15, 40, 15, 10, 28, 40, 28, 10}));
+}
+
+TEST(AcpiTest, HmatTellsInitiatorsLatencyBandwidthAndCaches) {
+  Tables tables(ListedNodes());
+  uint64_t hmat = tables.Find("HMAT");
+  EXPECT_EQ(tables.U8(hmat + 8), 2);
+  uint64_t at = hmat + 40;
+  for (uint32_t node = 0; node < 3; ++node, at += 40) {
+    EXPECT_EQ(tables.U16(at), 0);
+    EXPECT_EQ(tables.U32(at + 4), 40u);
+    EXPECT_EQ(tables.U16(at + 8), 1);
+    EXPECT_EQ(tables.U32(at + 12), node < 2 ? node : 1);
+    EXPECT_EQ(tables.U32(at + 16), node);
+  }
+  std::vector<uint64_t> units;
+  std::vector<std::vector<int>> entries;
+  for (int type : {0, 3}) {
+    EXPECT_EQ(tables.U16(at), 1);
+    EXPECT_EQ(tables.U8(at + 9), type);
+    ASSERT_EQ(tables.U32(at + 12), 2u);
+    ASSERT_EQ(tables.U32(at + 16), 3u);
+    units.push_back(tables.U64(at + 24));
+    EXPECT_EQ(tables.U32(at + 36), 1u);
+    EXPECT_EQ(tables.U32(at + 48), 2u);
+    for (int i = 0; i < 6; ++i) {
+      if (i == 0) entries.emplace_back();
+      entries.back().push_back(tables.U16(at + 52 + 2 * i));
+    }
+    at += tables.U32(at + 4);
+  }
+  EXPECT_EQ(units, (std::vector<uint64_t>{1000, 1}));
+  EXPECT_EQ(entries[0], (std::vector<int>{77, 150, 1200, 115, 100, 840}));
+  EXPECT_EQ(entries[1],
+            (std::vector<int>{51200, 34133, 5120, 34133, 51200, 7314}));
+  EXPECT_EQ(tables.U16(at), 2);
+  EXPECT_EQ(tables.U32(at + 8), 2u);
+  EXPECT_EQ(tables.U64(at + 16), 16 * kMiB);
+  EXPECT_EQ(tables.U32(at + 24), 256u << 16 | 2 << 12 | 2 << 8 | 1 << 4 | 1);
+  EXPECT_EQ(at + 32, tables.EndOf(hmat));
+}
+
+TEST(AcpiTest, OneNodeOfWhichNothingIsSaidHasNoHmat) {
+  EXPECT_FALSE(Tables(*Topology::Parse("1n2l2c1t"), 64).Has("HMAT"));
+  EXPECT_TRUE(Tables(*Topology::Parse("2n2l2c1t"), 64).Has("HMAT"));
+}
+
+TEST(AcpiTest, NodeWithoutMemoryIsNoTargetOfAttributes) {
+  Tables tables(*Topology::Parse("4n4l1c1t"), 2);
+  uint64_t hmat = tables.Find("HMAT");
+  EXPECT_EQ(tables.U32(hmat + 40 + 16), 3u);
+  EXPECT_EQ(tables.U16(hmat + 80), 1);
+  EXPECT_EQ(tables.U32(hmat + 80 + 16), 1u);
+}
+
 TEST(AcpiTest, RefusesTablesThatDoNotFit) {
-  Topology topology = *Topology::Create(512, 512, 1, 1);
+  auto machine =
+      *MachineTopology::Create(*Topology::Create(512, 512, 1, 1), 512);
   EXPECT_THAT(
-      BuildAcpiTables(topology, {}, kAcpiTables, kAcpiTablesEnd - kAcpiTables),
+      BuildAcpiTables(machine, {}, kAcpiTables, kAcpiTablesEnd - kAcpiTables),
       absl_testing::StatusIs(absl::StatusCode::kInvalidArgument));
 }
 

@@ -23,7 +23,8 @@ boot_params Parse(const std::vector<std::byte>& page) {
 }
 
 boot_params ForMemory(uint64_t mib, int nodes = 1) {
-  auto plan = PlanMemory(*Topology::Create(nodes, nodes, 1, 1), mib);
+  auto plan = PlanMemory(*MachineTopology::Create(
+      *Topology::Create(nodes, nodes, 1, 1), int64_t(mib)));
   auto page = BuildBootParams({.ram = plan});
   EXPECT_OK(page.status());
   return Parse(*page);
@@ -60,7 +61,7 @@ TEST(BootParamsTest, NoRamIsReportedInTheHole) {
 }
 
 TEST(BootParamsTest, HeaderLeadsToCommandLineInitrdAndRsdp) {
-  auto plan = PlanMemory(Topology(), 64);
+  auto plan = PlanMemory(*MachineTopology::Create(Topology(), 64));
   auto page = BuildBootParams(
       {.ram = plan, .initrd = GuestPhysAddr(0x3000000), .initrd_bytes = 12345});
   ASSERT_OK(page.status());

@@ -5,9 +5,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <utility>
 
 #include "vmm/arch/x86_64/apic_id.h"
+#include "vmm/arch/x86_64/cpuid_vendor.h"
 
 namespace ktstr::vmm {
 namespace {
@@ -28,40 +30,64 @@ constexpr uint32_t kMinLeafIntel = 0x1F;
 constexpr uint32_t kMinLeafAmd = 0xD;
 constexpr uint32_t kMinExtendedLeafAmd = 0x8000001E;
 constexpr uint32_t kMaxExtendedLeaf = 0x80000025;
-
-// Family 0x17, model 0x31, stepping 0.
-constexpr uint32_t kZen2Signature = 0x00830F10;
-
-constexpr uint32_t kLineBytes = 64;
-// Associativity codes of leaf 0x80000006.
-constexpr uint32_t kWays8Code = 6;
-constexpr uint32_t kWays16Code = 8;
+constexpr uint32_t kExtendedTopologyAmd = 0x80000026;
 
 enum CacheType : uint32_t { kData = 1, kInstruction = 2, kUnified = 3 };
+
+// Level types of leaves 0xB and 0x1F, and of 0x80000026.
+enum LevelType : uint32_t { kSmt = 1, kCore = 2, kDie = 5 };
+enum AmdLevelType : uint32_t {
+  kAmdCore = 1,
+  kAmdComplex = 2,
+  kAmdDie = 3,
+  kAmdSocket = 4,
+};
 
 struct Cache {
   CacheType type;
   uint32_t level;
-  uint32_t kib;
-  uint32_t ways;
+  CacheGeometry geometry;
   // APIC id bits below this share the cache.
   int shared_bits;
 };
+
+// One subleaf of an extended topology leaf.
+struct Level {
+  uint32_t type;
+  // Of the APIC id, to name the level above.
+  int shift;
+  // Logical CPUs below one instance of the level above.
+  int cpus;
+};
+
+// Associativity code of leaf 0x80000006: the highest not above `ways`.
+uint32_t AssociativityCode(int ways) {
+  constexpr std::pair<int, uint32_t> kCodes[] = {
+      {128, 0xE}, {96, 0xD}, {64, 0xC}, {48, 0xB}, {32, 0xA},
+      {16, 0x8},  {8, 0x6},  {4, 0x4},  {2, 0x2},  {1, 0x1}};
+  for (const auto& [least, code] : kCodes) {
+    if (ways >= least) return code;
+  }
+  return 0;
+}
 
 class CpuidEditor {
  public:
   CpuidEditor(CpuidEntries entries, const CpuidOptions& options, int cpu)
       : entries_(std::move(entries)),
-        topology_(options.topology),
         options_(options),
-        ids_(options.topology),
-        place_(options.topology.PlaceOf(cpu)),
-        id_(ids_.IdOf(place_)) {}
+        machine_(options.machine),
+        topology_(options.machine.topology()),
+        ids_(options.machine),
+        place_(options.machine.PlaceOf(cpu)),
+        id_(ids_.IdOf(place_)),
+        package_cpus_(machine_.llcs_are() == LlcsAre::kPackages
+                          ? topology_.cpus_per_llc()
+                          : topology_.cpus()) {}
 
   CpuidEntries Edit() {
-    const kvm_cpuid_entry2 vendor = Find(0);
-    // "AuthenticAMD", "HygonGenuine" by EBX.
-    is_amd_ = vendor.ebx == 0x68747541 || vendor.ebx == 0x6F677948;
+    PresentVendor(machine_.cpu_vendor(), entries_);
+    is_amd_ = IsAmdShaped(entries_);
     EditBasic();
     EditExtendedTopology();
     is_amd_ ? EditAmd() : EditIntel();
@@ -69,25 +95,10 @@ class CpuidEditor {
   }
 
  private:
-  kvm_cpuid_entry2 Find(uint32_t function) const {
-    for (const auto& entry : entries_) {
-      if (entry.function == function && entry.index == 0) return entry;
-    }
-    return {};
-  }
-  // The entry, added with zeros if the host has none.
   kvm_cpuid_entry2& At(uint32_t function) {
-    for (auto& entry : entries_) {
-      if (entry.function == function && entry.index == 0) return entry;
-    }
-    entries_.push_back({.function = function});
-    return entries_.back();
+    return CpuidLeaf(entries_, function);
   }
-  void Drop(uint32_t function) {
-    std::erase_if(entries_, [&](const auto& entry) {
-      return entry.function == function;
-    });
-  }
+  void Drop(uint32_t function) { DropCpuidLeaf(entries_, function); }
   void AddIndexed(uint32_t function, uint32_t index, uint32_t eax, uint32_t ebx,
                   uint32_t ecx, uint32_t edx) {
     entries_.push_back({.function = function,
@@ -100,12 +111,12 @@ class CpuidEditor {
   }
 
   std::array<Cache, 4> Caches() const {
-    const CacheSizes& sizes = options_.caches;
+    const CpuCaches& caches = machine_.caches();
     int core = ids_.thread_bits;
-    return {{{kData, 1, sizes.l1d_kib, sizes.l1_ways, core},
-             {kInstruction, 1, sizes.l1i_kib, sizes.l1_ways, core},
-             {kUnified, 2, sizes.l2_kib, sizes.l2_ways, core},
-             {kUnified, 3, sizes.l3_kib, sizes.l3_ways, ids_.llc_shift()}}};
+    return {{{kData, 1, caches.l1d, core},
+             {kInstruction, 1, caches.l1i, core},
+             {kUnified, 2, caches.l2, core},
+             {kUnified, 3, caches.l3, ids_.llc_shift()}}};
   }
 
   void EditBasic() {
@@ -117,23 +128,44 @@ class CpuidEditor {
     leaf1.ecx |= kLeaf1EcxX2Apic | kLeaf1EcxHypervisor;
     if (options_.has_tsc_deadline) leaf1.ecx |= kLeaf1EcxTscDeadline;
     leaf1.edx &= ~kLeaf1EdxHtt;
-    if (topology_.cpus() > 1) leaf1.edx |= kLeaf1EdxHtt;
-    if (ids_.HighestId(topology_) > kMaxXapicId) {
+    if (package_cpus_ > 1) leaf1.edx |= kLeaf1EdxHtt;
+    if (ids_.HighestId(machine_) > kMaxXapicId) {
       At(kKvmFeatures).eax |= kKvmEaxExtendedDestination;
     }
     Drop(0xA);
     Drop(0x1A);
   }
 
+  void AddLevels(uint32_t leaf, const std::vector<Level>& levels) {
+    Drop(leaf);
+    uint32_t index = 0;
+    for (const Level& level : levels) {
+      AddIndexed(leaf, index, uint32_t(level.shift), uint32_t(level.cpus),
+                 level.type << 8 | index, id_);
+      ++index;
+    }
+    AddIndexed(leaf, index, 0, 0, index, id_);
+  }
+
   void EditExtendedTopology() {
-    for (uint32_t leaf : {0xBu, 0x1Fu}) {
-      Drop(leaf);
-      if (leaf == 0x1F && is_amd_) continue;
-      AddIndexed(leaf, 0, uint32_t(ids_.thread_bits),
-                 uint32_t(topology_.threads_per_core()), 1 << 8 | 0, id_);
-      AddIndexed(leaf, 1, uint32_t(ids_.package_shift()),
-                 uint32_t(topology_.cpus()), 2 << 8 | 1, id_);
-      AddIndexed(leaf, 2, 0, 0, 2, id_);
+    const Level smt = {kSmt, ids_.thread_bits, topology_.threads_per_core()};
+    const Level cores = {kCore, ids_.package_shift(), package_cpus_};
+    AddLevels(0xB, {smt, cores});
+    Drop(0x1F);
+    Drop(kExtendedTopologyAmd);
+    const bool has_dies = machine_.llcs_are() == LlcsAre::kDies;
+    const Level die_cores = {kCore, ids_.llc_shift(), topology_.cpus_per_llc()};
+    if (!is_amd_ && has_dies) {
+      AddLevels(0x1F,
+                {smt, die_cores, {kDie, ids_.package_shift(), package_cpus_}});
+    } else if (!is_amd_) {
+      AddLevels(0x1F, {smt, cores});
+    } else if (has_dies) {
+      AddLevels(kExtendedTopologyAmd,
+                {{kAmdCore, smt.shift, smt.cpus},
+                 {kAmdComplex, die_cores.shift, die_cores.cpus},
+                 {kAmdDie, die_cores.shift, die_cores.cpus},
+                 {kAmdSocket, ids_.package_shift(), package_cpus_}});
     }
   }
 
@@ -142,82 +174,92 @@ class CpuidEditor {
     Drop(leaf);
     uint32_t index = 0;
     for (const Cache& cache : Caches()) {
+      const CacheGeometry& geometry = cache.geometry;
       uint32_t sharing = std::min(0xFFFu, (1u << cache.shared_bits) - 1);
-      uint32_t sets = cache.kib * 1024 / (cache.ways * kLineBytes);
       AddIndexed(leaf, index++,
                  cache.type | cache.level << 5 | 1u << 8 | sharing << 14 |
                      cores_field << 26,
-                 (kLineBytes - 1) | (cache.ways - 1) << 22, sets - 1, 0);
+                 uint32_t(geometry.line_bytes - 1) | uint32_t(geometry.ways - 1)
+                                                         << 22,
+                 uint32_t(geometry.sets() - 1), 0);
     }
     AddIndexed(leaf, index, 0, 0, 0, 0);
   }
 
   void EditIntel() {
-    uint32_t core_ids = 1u << (ids_.llc_bits + ids_.core_bits);
+    uint32_t core_ids = 1u << (ids_.package_shift() - ids_.thread_bits);
     AddCacheLeaves(4, std::min(64u, core_ids) - 1);
+    At(0x80000006).ecx = LegacyL2();
   }
 
   void EditAmd() {
     Drop(4);
     auto& max = At(0x80000000);
     max.eax = std::clamp(max.eax, kMinExtendedLeafAmd, kMaxExtendedLeaf);
-    Drop(0x80000026);
-    PresentModernFamily();
+    if (machine_.llcs_are() == LlcsAre::kDies) max.eax = kExtendedTopologyAmd;
     auto& features = At(0x80000001);
     features.ecx &= ~kExt1EcxCmpLegacy;
     features.ecx |= kExt1EcxTopologyExtensions;
-    if (topology_.cpus() > 1) features.ecx |= kExt1EcxCmpLegacy;
-    At(0x80000008).ecx = uint32_t(std::min(255, topology_.cpus() - 1)) |
+    if (package_cpus_ > 1) features.ecx |= kExt1EcxCmpLegacy;
+    At(0x80000008).ecx = uint32_t(std::min(255, package_cpus_ - 1)) |
                          uint32_t(ids_.package_shift()) << 12;
     EditLegacyCacheLeaves();
     AddCacheLeaves(0x8000001D, 0);
     EditAmdTopology();
   }
 
-  void PresentModernFamily() {
-    uint32_t signature = At(1).eax;
-    uint32_t family = (signature >> 8 & 0xF) + (signature >> 20 & 0xFF);
-    uint32_t model = (signature >> 4 & 0xF) | (signature >> 12 & 0xF0);
-    if (At(0).ebx == 0x6F677948) return;  // Hygon: fixed bits in any case
-    if ((signature >> 8 & 0xF) == 0xF && family >= 0x17 &&
-        !(family == 0x17 && model <= 0x1F)) {
-      return;
-    }
-    At(1).eax = kZen2Signature;
-    At(0x80000001).eax = kZen2Signature;
+  // Size, associativity and line as leaf 0x80000005 tells them, as near as its
+  // fields allow.
+  static uint32_t LegacyL1(const CacheGeometry& cache) {
+    return uint32_t(std::min<int64_t>(255, cache.size_kib)) << 24 |
+           uint32_t(std::min(254, cache.ways)) << 16 | 1 << 8 |
+           uint32_t(cache.line_bytes);
+  }
+  uint32_t LegacyL2() const {
+    const CacheGeometry& cache = machine_.caches().l2;
+    return uint32_t(std::min<int64_t>(0xFFFF, cache.size_kib)) << 16 |
+           AssociativityCode(cache.ways) << 12 | 1 << 8 |
+           uint32_t(cache.line_bytes);
   }
 
   void EditLegacyCacheLeaves() {
-    const CacheSizes& sizes = options_.caches;
+    const CpuCaches& caches = machine_.caches();
     auto& l1 = At(0x80000005);
-    uint32_t l1_low = sizes.l1_ways << 16 | 1 << 8 | kLineBytes;
-    l1.ecx = sizes.l1d_kib << 24 | l1_low;
-    l1.edx = sizes.l1i_kib << 24 | l1_low;
+    l1.ecx = LegacyL1(caches.l1d);
+    l1.edx = LegacyL1(caches.l1i);
     auto& outer = At(0x80000006);
-    outer.ecx = sizes.l2_kib << 16 | kWays8Code << 12 | 1 << 8 | kLineBytes;
-    outer.edx =
-        sizes.l3_kib / 512 << 18 | kWays16Code << 12 | 1 << 8 | kLineBytes;
+    outer.ecx = LegacyL2();
+    outer.edx = uint32_t(std::min<int64_t>(0x3FFF, caches.l3.size_kib / 512))
+                    << 18 |
+                AssociativityCode(caches.l3.ways) << 12 | 1 << 8 |
+                uint32_t(caches.l3.line_bytes);
   }
 
   void EditAmdTopology() {
     Drop(0x8000001E);
-    // Three bits hold the number of nodes; more are told by SRAT alone.
-    bool fits = topology_.nodes() <= 8;
-    uint32_t node = fits ? uint32_t(place_.node) : 0;
-    uint32_t nodes = fits ? uint32_t(topology_.nodes()) : 1;
+    // Three bits hold the number of nodes of a package; more are told by SRAT
+    // alone. An LLC that is a package lies on one node.
+    const bool is_one_package = machine_.llcs_are() != LlcsAre::kPackages;
+    const bool fits = !is_one_package || machine_.cpu_nodes() <= 8;
+    const uint32_t node = fits ? uint32_t(place_.node) & 0xFF : 0;
+    const uint32_t nodes =
+        fits && is_one_package ? uint32_t(machine_.cpu_nodes()) : 1;
+    const uint32_t package_mask = (1u << ids_.package_shift()) - 1;
     auto& leaf = At(0x8000001E);
     leaf.eax = id_;
-    leaf.ebx = (id_ >> ids_.thread_bits & 0xFF) |
+    leaf.ebx = ((id_ & package_mask) >> ids_.thread_bits & 0xFF) |
                uint32_t(topology_.threads_per_core() - 1) << 8;
     leaf.ecx = node | (nodes - 1) << 8;
   }
 
   CpuidEntries entries_;
-  const Topology& topology_;
   const CpuidOptions& options_;
+  const MachineTopology& machine_;
+  const Topology& topology_;
   const ApicIdLayout ids_;
   const CpuPlace place_;
   const uint32_t id_;
+  const int package_cpus_;
   bool is_amd_ = false;
 };
 

@@ -3,9 +3,12 @@
 
 #include "vmm/arch/x86_64/cpuid.h"
 
+#include <array>
 #include <bit>
 #include <map>
 #include <set>
+#include <utility>
+#include <vector>
 
 #include "gtest/gtest.h"
 #include "vmm/arch/x86_64/apic_id.h"
@@ -44,10 +47,13 @@ kvm_cpuid_entry2 Leaf(const CpuidEntries& entries, uint32_t function,
   return {};
 }
 
-CpuidEntries Build(const CpuidEntries& host, const Topology& topology,
-                   int cpu) {
-  return BuildCpuid(host, {.topology = topology, .has_tsc_deadline = true},
-                    cpu);
+CpuidEntries Build(const CpuidEntries& host, const Topology& topology, int cpu,
+                   const MachineDetails& details = {}) {
+  return BuildCpuid(
+      host,
+      {.machine = *MachineTopology::Create(topology, 1024, details),
+       .has_tsc_deadline = true},
+      cpu);
 }
 
 // What Linux derives from the leaves, for one CPU.
@@ -174,9 +180,132 @@ TEST(CpuidTest, OldAmdFamiliesArePresentedAsZen2) {
             0x00A20F10u);
 }
 
+// Type, shift and count of each level of an extended topology leaf.
+std::vector<std::array<uint32_t, 3>> Levels(const CpuidEntries& entries,
+                                            uint32_t leaf) {
+  std::vector<std::array<uint32_t, 3>> levels;
+  for (uint32_t index = 0;; ++index) {
+    auto entry = Leaf(entries, leaf, index);
+    if ((entry.ecx >> 8) == 0) return levels;
+    EXPECT_EQ(entry.ecx & 0xFF, index);
+    levels.push_back({entry.ecx >> 8, entry.eax, entry.ebx});
+  }
+}
+using LevelList = std::vector<std::array<uint32_t, 3>>;
+
+TEST(CpuidTest, LlcsThatAreDiesHaveADieLevel) {
+  Topology topology = *Topology::Parse("1n3l3c2t");
+  const MachineDetails details = {.llcs_are = LlcsAre::kDies};
+  auto intel = Build(IntelHost(), topology, 0, details);
+  EXPECT_EQ(Levels(intel, 0x1F), (LevelList{{1, 1, 2}, {2, 3, 6}, {5, 5, 18}}));
+  EXPECT_EQ(Levels(intel, 0xB), (LevelList{{1, 1, 2}, {2, 5, 18}}));
+  auto amd = Build(AmdHost(), topology, 0, details);
+  EXPECT_EQ(Levels(amd, 0x80000026),
+            (LevelList{{1, 1, 2}, {2, 3, 6}, {3, 3, 6}, {4, 5, 18}}));
+  EXPECT_EQ(Leaf(amd, 0x80000000).eax, 0x80000026u);
+  EXPECT_TRUE(Levels(amd, 0x1F).empty());
+}
+
+TEST(CpuidTest, LlcsThatArePackagesEndTheIdAtTheLlc) {
+  Topology topology = *Topology::Parse("2n4l3c2t");
+  const MachineDetails details = {.llcs_are = LlcsAre::kPackages};
+  auto intel = Build(IntelHost(), topology, 20, details);
+  EXPECT_EQ(Levels(intel, 0x1F), (LevelList{{1, 1, 2}, {2, 3, 6}}));
+  EXPECT_EQ(Leaf(intel, 1).ebx >> 16 & 0xFF, 8u);
+  EXPECT_EQ(Leaf(intel, 4).eax >> 26, 3u);
+  auto amd = Build(AmdHost(), topology, 20, details);
+  EXPECT_EQ(Leaf(amd, 0xB).edx, 3u << 3 | 2u);
+  EXPECT_EQ(Leaf(amd, 0x80000008).ecx, 3u << 12 | 5u);
+  EXPECT_EQ(Leaf(amd, 0x8000001E).ebx, 1u << 8 | 1u);
+  EXPECT_EQ(Leaf(amd, 0x8000001E).ecx, 1u);
+}
+
+TEST(CpuidTest, ListedNodesDecideTheNodeOfACpu) {
+  Topology topology = *Topology::Parse("2n4l1c1t");
+  const MachineDetails details = {.nodes = {{.llcs = 3, .memory_mib = 512},
+                                            {.llcs = 1, .memory_mib = 512}}};
+  EXPECT_EQ(Leaf(Build(AmdHost(), topology, 2, details), 0x8000001E).ecx,
+            1u << 8 | 0u);
+  EXPECT_EQ(Leaf(Build(AmdHost(), topology, 3, details), 0x8000001E).ecx,
+            1u << 8 | 1u);
+}
+
+TEST(CpuidTest, DeclaredCachesAreInEveryLeafThatTellsThem) {
+  const MachineDetails details = {
+      .caches = {.l1d = {.size_kib = 48, .ways = 12},
+                 .l1i = {.size_kib = 64, .ways = 16},
+                 .l2 = {.size_kib = 1280, .ways = 20},
+                 .l3 = {.size_kib = 98304, .ways = 24, .line_bytes = 128}}};
+  Topology topology = *Topology::Parse("1n2l2c2t");
+  auto intel = Build(IntelHost(), topology, 0, details);
+  auto amd = Build(AmdHost(), topology, 0, details);
+  for (const auto& [entries, leaf] :
+       {std::pair{&intel, 4u}, {&amd, 0x8000001Du}}) {
+    EXPECT_EQ(Leaf(*entries, leaf, 0).eax & 0x3FFFFFF, 1u << 14 | 0x121u);
+    EXPECT_EQ(Leaf(*entries, leaf, 0).ebx, 11u << 22 | 63u);
+    EXPECT_EQ(Leaf(*entries, leaf, 0).ecx, 63u);
+    EXPECT_EQ(Leaf(*entries, leaf, 1).ecx, 63u);
+    EXPECT_EQ(Leaf(*entries, leaf, 2).ebx, 19u << 22 | 63u);
+    EXPECT_EQ(Leaf(*entries, leaf, 2).ecx, 1023u);
+    EXPECT_EQ(Leaf(*entries, leaf, 3).ebx, 23u << 22 | 127u);
+    EXPECT_EQ(Leaf(*entries, leaf, 3).ecx, 32767u);
+    EXPECT_EQ(Leaf(*entries, leaf, 3).eax >> 14 & 0xFFF, 3u);
+  }
+  EXPECT_EQ(Leaf(amd, 0x80000005).ecx, 48u << 24 | 12u << 16 | 0x140u);
+  EXPECT_EQ(Leaf(amd, 0x80000006).ecx, 1280u << 16 | 8u << 12 | 0x140u);
+  EXPECT_EQ(Leaf(amd, 0x80000006).edx, 192u << 18 | 8u << 12 | 0x180u);
+  EXPECT_EQ(Leaf(intel, 2).eax, 0xFF01u) << "caches told twice";
+}
+
+TEST(CpuidTest, AmdHostCanShowAnIntelGuest) {
+  CpuidEntries host = AmdHost();
+  host.push_back(Entry(0x40000001, 0x01012A80, 0, 0, 0));
+  host.push_back(Entry(0x80000007, 0, 0, 0, 0x7FF));
+  auto entries = Build(host, *Topology::Parse("1n2l2c2t"), 5,
+                       {.cpu_vendor = CpuVendor::kIntel});
+  EXPECT_EQ(Leaf(entries, 0).ebx, 0x756E6547u);
+  EXPECT_EQ(Leaf(entries, 0).eax, 0x1Fu);
+  EXPECT_EQ(Leaf(entries, 1).eax, 0x000606A6u);
+  EXPECT_EQ(Leaf(entries, 4, 3).eax >> 14 & 0xFFF, 3u);
+  EXPECT_EQ(Leaf(entries, 0x1F).edx, 5u);
+  EXPECT_EQ(Leaf(entries, 0x80000000).eax, 0x80000008u);
+  EXPECT_EQ(Leaf(entries, 0x80000000).ebx, 0u);
+  EXPECT_EQ(Leaf(entries, 0x80000007).edx, 0x100u);
+  EXPECT_EQ(Leaf(entries, 0x8000001D).eax, 0u);
+  EXPECT_EQ(Leaf(entries, 0x8000001E).eax, 0u);
+  EXPECT_EQ(Leaf(entries, 0x40000001).eax, 0x01000200u)
+      << "hypercalls differ by vendor";
+}
+
+TEST(CpuidTest, IntelHostCanShowAnAmdGuest) {
+  auto entries = Build(IntelHost(), *Topology::Parse("1n2l2c2t"), 5,
+                       {.cpu_vendor = CpuVendor::kAmd});
+  EXPECT_EQ(Leaf(entries, 0).ebx, 0x68747541u);
+  EXPECT_EQ(Leaf(entries, 1).eax, 0x00830F10u);
+  EXPECT_EQ(Leaf(entries, 1).ecx & 1u << 5, 0u) << "VMX";
+  EXPECT_EQ(Leaf(entries, 4).eax, 0u);
+  EXPECT_EQ(Leaf(entries, 0x80000000).eax, 0x8000001Eu);
+  EXPECT_EQ(Leaf(entries, 0x80000000).ebx, 0x68747541u);
+  EXPECT_EQ(Leaf(entries, 0x8000001D, 3).eax >> 14 & 0xFFF, 3u);
+  EXPECT_EQ(Leaf(entries, 0x8000001E).eax, 5u);
+}
+
+TEST(CpuidTest, VendorOfTheHostChangesNothing) {
+  for (const auto& [host, vendor] : {std::pair{IntelHost(), CpuVendor::kIntel},
+                                     {AmdHost(), CpuVendor::kAmd}}) {
+    auto plain = Build(host, Topology(), 0);
+    auto named = Build(host, Topology(), 0, {.cpu_vendor = vendor});
+    ASSERT_EQ(plain.size(), named.size());
+    for (size_t i = 0; i < plain.size(); ++i) {
+      EXPECT_EQ(plain[i].eax, named[i].eax) << std::hex << plain[i].function;
+      EXPECT_EQ(plain[i].ebx, named[i].ebx) << std::hex << plain[i].function;
+    }
+  }
+}
+
 TEST(ApicIdTest, IdsAreSparseWhenACountIsNoPowerOfTwo) {
   Topology topology = *Topology::Parse("1n3l3c2t");
-  ApicIdLayout ids(topology);
+  ApicIdLayout ids(*MachineTopology::Create(topology, 256));
   EXPECT_EQ(ids.IdOf(topology.PlaceOf(0)), 0u);
   EXPECT_EQ(ids.IdOf(topology.PlaceOf(5)), 5u);
   EXPECT_EQ(ids.IdOf(topology.PlaceOf(6)), 8u);

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "model/topology.h"
+#include "model/machine_topology.h"
 #include "vmm/memory/guest_memory.h"
 
 namespace ktstr::vmm {
@@ -16,11 +16,9 @@ namespace ktstr::vmm {
 // and SRAT are made from.
 //
 // Shape: node 0 from address 0 upwards, then node 1, and so on, skipping the
-//        hole at 3 to 4 GiB; a node that meets the hole has two ranges. Each
-//        node gets the same number of whole MiB, the last one the remainder.
-//        A node whose share is zero has no range.
-std::vector<GuestMemory::Range> PlanMemory(const Topology& topology,
-                                           uint64_t memory_mib);
+//        hole at 3 to 4 GiB; a node that meets the hole has two ranges. A node
+//        without memory has no range.
+std::vector<GuestMemory::Range> PlanMemory(const MachineTopology& machine);
 
 }  // namespace ktstr::vmm
 

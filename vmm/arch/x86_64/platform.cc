@@ -45,42 +45,44 @@ absl::Status WriteCmdline(GuestMemory& memory, const std::string& cmdline) {
 }
 
 // Whether some CPU is beyond what an xAPIC can address.
-bool HasWideIds(const Topology& topology) {
-  return ApicIdLayout(topology).HighestId(topology) > kMaxXapicId;
+bool HasWideIds(const MachineTopology& machine) {
+  return ApicIdLayout(machine).HighestId(machine) > kMaxXapicId;
 }
 
 }  // namespace
 
-absl::Status CheckTopology(const Kvm& kvm, const Topology& topology) {
+absl::Status CheckTopology(const Kvm& kvm, const MachineTopology& machine) {
   int most = kvm.Extension(KVM_CAP_MAX_VCPUS);
-  if (topology.cpus() > most) {
+  if (machine.cpus() > most) {
     return absl::InvalidArgumentError(
-        absl::StrCat("topology ", topology.ToString(), " has ", topology.cpus(),
-                     " CPUs; KVM here gives at most ", most));
+        absl::StrCat("topology ", machine.topology().ToString(), " has ",
+                     machine.cpus(), " CPUs; KVM here gives at most ", most));
   }
-  uint32_t last = ApicIdLayout(topology).HighestId(topology);
+  uint32_t last = ApicIdLayout(machine).HighestId(machine);
   if (last <= kMaxXapicId) return absl::OkStatus();
   int ids = kvm.Extension(KVM_CAP_MAX_VCPU_ID);
   if (int64_t{last} >= ids || kvm.Extension(KVM_CAP_X2APIC_API) == 0) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "topology ", topology.ToString(), " needs APIC id ", last,
+        "topology ", machine.topology().ToString(), " needs APIC id ", last,
         "; KVM here gives ids below ", std::max(ids, int{kMaxXapicId} + 1)));
   }
   return absl::OkStatus();
 }
 
-std::string PlatformCmdline(const Topology& topology, ConsoleDevice console) {
+std::string PlatformCmdline(const MachineTopology& machine,
+                            ConsoleDevice console) {
   std::string words = absl::StrCat(
       console == ConsoleDevice::kVirtio ? kVirtioConsole : kSerialConsole,
       " reboot=k panic=-1 pci=off nokaslr no_timer_check "
       "i8042.noaux tsc=reliable");
   // The IOAPIC inside KVM reads eight bits of a destination.
-  if (HasWideIds(topology)) words += " irqaffinity=0";
+  if (HasWideIds(machine)) words += " irqaffinity=0";
   return words;
 }
 
-absl::Status CreateInterruptControllers(Vm& vm, const Topology& topology) {
-  if (HasWideIds(topology)) {
+absl::Status CreateInterruptControllers(Vm& vm,
+                                        const MachineTopology& machine) {
+  if (HasWideIds(machine)) {
     kvm_enable_cap wide = {.cap = KVM_CAP_X2APIC_API};
     wide.args[0] =
         KVM_X2APIC_API_USE_32BIT_IDS | KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK;
@@ -97,10 +99,10 @@ absl::Status CreateInterruptControllers(Vm& vm, const Topology& topology) {
 }
 
 absl::StatusOr<VcpuFactory> VcpuFactory::Create(const Kvm& kvm,
-                                                Topology topology) {
+                                                MachineTopology machine) {
   VcpuFactory factory;
   ABSL_ASSIGN_OR_RETURN(factory.host_, kvm.SupportedCpuid());
-  factory.options_.topology = topology;
+  factory.options_.machine = std::move(machine);
   factory.options_.has_tsc_deadline =
       kvm.Extension(KVM_CAP_TSC_DEADLINE_TIMER) > 0;
   return factory;
@@ -109,7 +111,7 @@ absl::StatusOr<VcpuFactory> VcpuFactory::Create(const Kvm& kvm,
 absl::StatusOr<std::unique_ptr<Vcpu>> VcpuFactory::CreateVcpu(Vm& vm,
                                                               int cpu) const {
   uint32_t id =
-      ApicIdLayout(options_.topology).IdOf(options_.topology.PlaceOf(cpu));
+      ApicIdLayout(options_.machine).IdOf(options_.machine.PlaceOf(cpu));
   ABSL_ASSIGN_OR_RETURN(std::unique_ptr<Vcpu> vcpu, vm.CreateVcpu(id));
   ABSL_RETURN_IF_ERROR(SetCpuid(*vcpu, BuildCpuid(host_, options_, cpu)));
   ABSL_RETURN_IF_ERROR(SetBootMsrs(*vcpu));
@@ -127,7 +129,7 @@ absl::Status WriteBootTables(GuestMemory& memory, const BootTables& tables) {
                                          .initrd_bytes = tables.initrd_bytes}));
   ABSL_RETURN_IF_ERROR(memory.Write(GuestPhysAddr(kBootParams), params));
   ABSL_ASSIGN_OR_RETURN(std::vector<std::byte> acpi,
-                        BuildAcpiTables(tables.topology, ram, kAcpiTables,
+                        BuildAcpiTables(tables.machine, ram, kAcpiTables,
                                         kAcpiTablesEnd - kAcpiTables));
   return memory.Write(GuestPhysAddr(kAcpiTables), acpi);
 }

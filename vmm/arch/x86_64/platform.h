@@ -14,7 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "model/machine_spec.h"
-#include "model/topology.h"
+#include "model/machine_topology.h"
 #include "vmm/arch/x86_64/cpuid.h"
 #include "vmm/kvm/kvm.h"
 #include "vmm/kvm/vcpu.h"
@@ -28,17 +28,18 @@ namespace ktstr::vmm {
 // Errors:
 //   InvalidArgument  more CPUs or a higher APIC id than this host's KVM gives;
 //                    the message names both numbers.
-absl::Status CheckTopology(const Kvm& kvm, const Topology& topology);
+absl::Status CheckTopology(const Kvm& kvm, const MachineTopology& machine);
 
 // The interrupt controllers of a PC inside KVM, and the pages KVM itself needs.
 // Call after every memory slot is registered, because a slot added later costs
 // milliseconds instead of microseconds, and before the first vCPU.
-absl::Status CreateInterruptControllers(Vm& vm, const Topology& topology);
+absl::Status CreateInterruptControllers(Vm& vm, const MachineTopology& machine);
 
 // Creates CPUs with ids and CPUID of the topology.
 class VcpuFactory {
  public:
-  static absl::StatusOr<VcpuFactory> Create(const Kvm& kvm, Topology topology);
+  static absl::StatusOr<VcpuFactory> Create(const Kvm& kvm,
+                                            MachineTopology machine);
 
   // CPU 0 is the boot CPU; SetBootRegisters() makes it runnable.
   absl::StatusOr<std::unique_ptr<Vcpu>> CreateVcpu(Vm& vm, int cpu) const;
@@ -55,11 +56,12 @@ class VcpuFactory {
 // does not have, no comparison of TSCs, which KVM keeps alike, no relocation of
 // the kernel (the monitor counts on its linked addresses); device interrupts to
 // CPU 0 where not every CPU can get them.
-std::string PlatformCmdline(const Topology& topology, ConsoleDevice console);
+std::string PlatformCmdline(const MachineTopology& machine,
+                            ConsoleDevice console);
 
 // What lies in guest memory besides the kernel.
 struct BootTables {
-  Topology topology;
+  MachineTopology machine;
   std::string cmdline;
   GuestPhysAddr initrd;
   uint64_t initrd_bytes = 0;

@@ -4,8 +4,10 @@
 #ifndef KTSTR_VMM_ARCH_X86_64_TABLE_WRITER_H_
 #define KTSTR_VMM_ARCH_X86_64_TABLE_WRITER_H_
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <utility>
 #include <vector>
 
@@ -53,8 +55,11 @@ class TableWriter {
   std::vector<std::byte> Take() { return std::move(bytes_); }
 
  private:
-  TableWriter& Integer(uint64_t value, int width) {
-    for (int i = 0; i < width; ++i) bytes_.push_back(std::byte(value >> 8 * i));
+  TableWriter& Integer(uint64_t value, size_t width) {
+    static_assert(std::endian::native == std::endian::little);
+    const size_t at = bytes_.size();
+    bytes_.resize(at + width);
+    std::memcpy(bytes_.data() + at, &value, width);
     return *this;
   }
 
