@@ -42,8 +42,7 @@ struct MachineSpec {
 
   // An ELF vmlinux (x86-64). Read only.
   int kernel_fd = -1;
-  // cpio archives, concatenated in this order, each padded to 4 bytes; mapped
-  // copy-on-write into guest RAM where alignment permits.
+  // cpio archives, concatenated in this order, each on pages of its own.
   std::vector<int> initrd_fds;
   // Appended to the arguments the machine itself needs (console, reset,
   // devices).

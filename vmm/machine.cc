@@ -5,6 +5,7 @@
 
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -37,6 +38,12 @@ constexpr uint32_t kNotifyBytes = 4;
 // Places of virtio devices, the same whether the others are there or not.
 constexpr int kVsockIndex = 0;
 constexpr int kConsoleIndex = 1;
+
+// Zero for what has no size; the loaders say what is wrong with it.
+uint64_t FileBytes(int fd) {
+  struct stat info;
+  return fstat(fd, &info) == 0 ? uint64_t(info.st_size) : 0;
+}
 
 }  // namespace
 
@@ -233,11 +240,28 @@ absl::Status Machine::CreateVcpus() {
   return absl::OkStatus();
 }
 
+void Machine::BackBootMemory() {
+  std::vector<GuestMemory::Range> ranges;
+  for (const auto& region : memory_->regions()) {
+    ranges.push_back({.start = region.start,
+                      .size_bytes = region.size_bytes,
+                      .node = region.node});
+  }
+  uint64_t initrd_bytes = 0;
+  for (int fd : spec_.initrd_fds) initrd_bytes += FileBytes(fd);
+  for (const auto& range :
+       PlanHugePages(ranges, FileBytes(spec_.kernel_fd), initrd_bytes)) {
+    // One refusal says that the host has no more of them.
+    if (!memory_->BackWithHugePages(range.start, range.size_bytes)) return;
+  }
+}
+
 absl::Status Machine::Load() {
   Cmdline cmdline;
   cmdline.Add(PlatformCmdline(topology_, spec_.console));
   ABSL_ASSIGN_OR_RETURN(const std::string virtio, virtio_cmdline_.Build());
   cmdline.Add(virtio).Add(spec_.cmdline);
+  BackBootMemory();
   BootTables tables = {.machine = topology_};
   ABSL_ASSIGN_OR_RETURN(tables.cmdline, cmdline.Build());
   ABSL_ASSIGN_OR_RETURN(

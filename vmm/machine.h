@@ -75,6 +75,8 @@ class Machine {
                             uint32_t irq);
   absl::Status WatchOwner();
   absl::Status CreateVcpus();
+  // What the kernel will write first, in huge pages where the host has them.
+  void BackBootMemory();
   absl::Status Load();
 
   absl::StatusOr<InterruptLine> ConnectInterrupt(uint32_t irq);

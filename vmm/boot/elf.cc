@@ -88,15 +88,9 @@ absl::Status CheckSegment(const Elf64_Phdr& header, int index,
 
 absl::Status LoadSegment(int fd, const ElfSegment& segment,
                          GuestMemory& memory) {
-  const bool is_mappable = !segment.is_writable && segment.file_bytes > 0 &&
-                           segment.start.IsAlignedTo(GuestMemory::kPageSize) &&
-                           segment.file_offset % GuestMemory::kPageSize == 0;
-  return Annotate(
-      is_mappable ? memory.MapPrivate(segment.start, fd, segment.file_offset,
-                                      segment.file_bytes)
-                  : memory.ReadFromFile(segment.start, fd, segment.file_offset,
-                                        segment.file_bytes),
-      "kernel");
+  return Annotate(memory.ReadFromFile(segment.start, fd, segment.file_offset,
+                                      segment.file_bytes),
+                  "kernel");
 }
 
 absl::StatusOr<uint64_t> FileBytes(int fd) {
@@ -155,8 +149,7 @@ absl::StatusOr<ElfImage> ParseElf(absl::Span<const std::byte> head,
     image.segments.push_back({.start = GuestPhysAddr(program.p_paddr),
                               .memory_bytes = program.p_memsz,
                               .file_offset = program.p_offset,
-                              .file_bytes = program.p_filesz,
-                              .is_writable = (program.p_flags & PF_W) != 0});
+                              .file_bytes = program.p_filesz});
     has_entry =
         has_entry || (header.e_entry >= program.p_paddr &&
                       header.e_entry - program.p_paddr < program.p_memsz);

@@ -22,8 +22,6 @@ struct ElfSegment {
   uint64_t memory_bytes = 0;
   uint64_t file_offset = 0;
   uint64_t file_bytes = 0;
-  // Whether its own program writes it.
-  bool is_writable = false;
 
   GuestPhysAddr end() const { return start + memory_bytes; }
 };
@@ -58,10 +56,8 @@ absl::StatusOr<ElfImage> ParseElf(absl::Span<const std::byte> head,
                                   uint64_t file_bytes);
 
 // Puts the kernel in `fd` where its program headers say, below `floor` nothing.
-// RAM is expected to be zero. Read-only segments (code, constants, type
-// information: most of a kernel) are mapped copy-on-write where page alignment
-// permits, so that guests share them with each other and with the page cache;
-// the rest is copied into the node's memfd, where a monitor finds it.
+// RAM is expected to be zero. Segments are copied: mapping the read-only ones
+// would save memory, but costs the guest a fault for each 4 KiB of them.
 //
 // Errors:
 //   InvalidArgument  as ParseElf(), or a segment below `floor` or outside RAM.

@@ -169,7 +169,7 @@ TEST_F(LoadElfTest, PutsBytesAtTheirPhysicalAddress) {
   EXPECT_EQ(std::memcmp(loaded.data(), kernel.code, 16), 0);
 }
 
-TEST_F(LoadElfTest, ReadOnlyPagesAreMappedAndGuestWritesStayPrivate) {
+TEST_F(LoadElfTest, ReadOnlySegmentsAreTheGuestsOwn) {
   Kernel kernel;
   kernel.program.p_offset = 4096;
   kernel.program.p_filesz = kernel.program.p_memsz = 8192 + 5;

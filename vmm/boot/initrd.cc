@@ -75,7 +75,7 @@ absl::StatusOr<InitrdRange> PlaceInitrds(absl::Span<const int> fds,
   GuestPhysAddr next = range.start;
   for (const auto& archive : archives) {
     ABSL_RETURN_IF_ERROR(
-        Annotate(memory.MapPrivate(next, archive.fd, 0, archive.size_bytes),
+        Annotate(memory.ReadFromFile(next, archive.fd, 0, archive.size_bytes),
                  "initramfs"));
     range.size_bytes = next - range.start + archive.size_bytes;
     next = next + RoundUp(archive.size_bytes);

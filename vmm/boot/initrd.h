@@ -21,9 +21,8 @@ struct InitrdRange {
 // Puts the archives one after another, in order, at the highest place that ends
 // at or below `ceiling` and starts at or above `floor`.
 //
-// Shape:  each archive starts on a page of its own, so that all of them are
-//         mapped copy-on-write instead of being copied; the kernel's unpacker
-//         skips the zeros between archives.
+// Shape:  each archive starts on a page of its own; the kernel's unpacker skips
+//         the zeros between archives.
 // Errors:
 //   InvalidArgument     a descriptor is not a regular file.
 //   ResourceExhausted   no room; the message names both sizes.

@@ -4,6 +4,7 @@
 #include "vmm/memory/guest_memory.h"
 
 #include <errno.h>
+#include <linux/mman.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -53,6 +54,36 @@ absl::Status CheckRanges(const std::vector<GuestMemory::Range>& ranges) {
   return absl::OkStatus();
 }
 
+// The lowest number from `floor` that equals `gpa` modulo the huge page size.
+uint64_t AlignLike(uint64_t floor, GuestPhysAddr gpa) {
+  return floor + (gpa.value() - floor) % GuestMemory::kHugePageSize;
+}
+
+// Maps like mmap with MAP_SHARED, at a host address that equals `gpa` modulo
+// the huge page size. MAP_FAILED with errno set.
+void* MapAligned(GuestPhysAddr gpa, uint64_t size_bytes, int fd,
+                 uint64_t offset) {
+  const uint64_t reserved_bytes = size_bytes + GuestMemory::kHugePageSize;
+  void* reserved = mmap(nullptr, reserved_bytes, PROT_NONE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (reserved == MAP_FAILED) return MAP_FAILED;
+  const uint64_t start = reinterpret_cast<uintptr_t>(reserved);
+  const uint64_t aligned = AlignLike(start, gpa);
+  // SAFETY: inside the reservation, which is nobody else's.
+  auto* at = static_cast<std::byte*>(reserved) + (aligned - start);
+  void* host = mmap(at, size_bytes, PROT_READ | PROT_WRITE,
+                    MAP_SHARED | MAP_NORESERVE | MAP_FIXED, fd,
+                    static_cast<off_t>(offset));
+  if (host == MAP_FAILED) {
+    munmap(reserved, reserved_bytes);
+    return MAP_FAILED;
+  }
+  if (aligned > start) munmap(reserved, aligned - start);
+  const uint64_t rest = start + reserved_bytes - (aligned + size_bytes);
+  if (rest > 0) munmap(at + size_bytes, rest);
+  return host;
+}
+
 absl::StatusOr<UniqueFd> CreateMemfd(int node, uint64_t size_bytes) {
   const std::string name = absl::StrCat("guest-node", node);
   UniqueFd fd(memfd_create(name.c_str(), MFD_CLOEXEC));
@@ -95,10 +126,13 @@ absl::StatusOr<std::unique_ptr<GuestMemory>> GuestMemory::Create(
 }
 
 absl::Status GuestMemory::MapRegions(const std::vector<Range>& ranges) {
-  std::map<int, uint64_t> node_sizes;
-  for (const Range& range : ranges) node_sizes[range.node] += range.size_bytes;
+  std::map<int, uint64_t> node_ends;
+  for (const Range& range : ranges) {
+    uint64_t& end = node_ends[range.node];
+    end = AlignLike(end, range.start) + range.size_bytes;
+  }
   std::map<int, int> node_fds;
-  for (const auto& [node, size] : node_sizes) {
+  for (const auto& [node, size] : node_ends) {
     ABSL_ASSIGN_OR_RETURN(UniqueFd fd, CreateMemfd(node, size));
     node_fds[node] = fd.get();
     memfds_.push_back(std::move(fd));
@@ -110,10 +144,9 @@ absl::Status GuestMemory::MapRegions(const std::vector<Range>& ranges) {
                   .size_bytes = range.size_bytes,
                   .node = range.node,
                   .memfd = node_fds[range.node],
-                  .memfd_offset = used[range.node]};
-    void* host = mmap(nullptr, region.size_bytes, PROT_READ | PROT_WRITE,
-                      MAP_SHARED | MAP_NORESERVE, region.memfd,
-                      static_cast<off_t>(region.memfd_offset));
+                  .memfd_offset = AlignLike(used[range.node], range.start)};
+    void* host = MapAligned(region.start, region.size_bytes, region.memfd,
+                            region.memfd_offset);
     if (host == MAP_FAILED) {
       return absl::ResourceExhaustedError(
           absl::StrCat("map ", Describe(region.start, region.size_bytes), ": ",
@@ -121,7 +154,7 @@ absl::Status GuestMemory::MapRegions(const std::vector<Range>& ranges) {
     }
     region.host = static_cast<std::byte*>(host);
     regions_.push_back(region);
-    used[range.node] += range.size_bytes;
+    used[range.node] = region.memfd_offset + range.size_bytes;
     size_bytes_ += range.size_bytes;
   }
   return absl::OkStatus();
@@ -277,6 +310,27 @@ absl::Status GuestMemory::AppendIovecs(GuestPhysAddr gpa, uint64_t size_bytes,
                       });
 }
 
+bool GuestMemory::BackWithHugePages(GuestPhysAddr gpa, uint64_t size_bytes) {
+  bool are_all_huge = true;
+  for (const Region& region : regions_) {
+    const uint64_t first = AlignLike(
+        std::max(region.start.value(), gpa.value()), GuestPhysAddr(0));
+    const uint64_t end =
+        std::min(region.end().value(), gpa.value() + size_bytes) /
+        kHugePageSize * kHugePageSize;
+    if (first >= end) continue;
+    // SAFETY: [first, end) lies in the region.
+    std::byte* host = region.host + (first - region.start.value());
+    // A page that holds nothing at all is no candidate for the kernel.
+    for (uint64_t at = 0; at < end - first; at += kHugePageSize) {
+      __atomic_fetch_or(reinterpret_cast<uint8_t*>(host + at), 0,
+                        __ATOMIC_RELAXED);
+    }
+    are_all_huge &= madvise(host, end - first, MADV_COLLAPSE) == 0;
+  }
+  return are_all_huge;
+}
+
 absl::Status GuestMemory::ReadFromFile(GuestPhysAddr gpa, int fd,
                                        uint64_t offset, uint64_t size_bytes) {
   absl::Status status;
@@ -285,41 +339,6 @@ absl::Status GuestMemory::ReadFromFile(GuestPhysAddr gpa, int fd,
         if (status.ok()) status = PreadAll(fd, host, n, offset + done);
       }));
   return Annotate(status, Describe(gpa, size_bytes));
-}
-
-absl::Status GuestMemory::MapPrivate(GuestPhysAddr gpa, int fd, uint64_t offset,
-                                     uint64_t size_bytes) {
-  if (!gpa.IsAlignedTo(kPageSize) || offset % kPageSize != 0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("map a file at ", Describe(gpa, size_bytes),
-                     ", file offset ", offset, ": not page-aligned"));
-  }
-  struct stat info;
-  if (fstat(fd, &info) != 0) {
-    return absl::ErrnoToStatus(errno, "stat a file to map into guest memory");
-  }
-  const uint64_t file_size = static_cast<uint64_t>(info.st_size);
-  if (offset > file_size || size_bytes > file_size - offset) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("map ", size_bytes, " bytes at ", offset, " of a file of ",
-                     file_size, " bytes"));
-  }
-  absl::Status status;
-  ABSL_RETURN_IF_ERROR(ForEachPiece(
-      gpa, size_bytes, [&](std::byte* host, uint64_t n, uint64_t done) {
-        // Only the last piece can end inside a page: regions are whole pages.
-        const uint64_t whole = n / kPageSize * kPageSize;
-        if (!status.ok()) return;
-        if (whole > 0 &&
-            mmap(host, whole, PROT_READ | PROT_WRITE,
-                 MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, fd,
-                 static_cast<off_t>(offset + done)) == MAP_FAILED) {
-          status = absl::ErrnoToStatus(errno, "map a file into guest memory");
-          return;
-        }
-        status = PreadAll(fd, host + whole, n - whole, offset + done + whole);
-      }));
-  return status;
 }
 
 }  // namespace ktstr::vmm

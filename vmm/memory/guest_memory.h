@@ -29,12 +29,12 @@ namespace ktstr::vmm {
 //           copy out, then validate the copy. Addresses may come from the
 //           guest: no address and no length aborts.
 // Threads:  any vCPU or device thread; accesses are not atomic together, except
-//           the acquire and release accessors. MapPrivate before the guest
-//           runs.
+//           the acquire and release accessors.
 // Lifetime: outlives every vCPU and device that holds a pointer to it.
 class GuestMemory {
  public:
   static constexpr uint64_t kPageSize = 4096;
+  static constexpr uint64_t kHugePageSize = uint64_t{2} << 20;
 
   // What is asked for: one stretch of RAM that belongs to a NUMA node.
   struct Range {
@@ -50,16 +50,17 @@ class GuestMemory {
     int node = 0;
     // Borrowed from the GuestMemory; regions of one node share it.
     int memfd = -1;
-    // Of the region's first byte within `memfd`.
+    // Of the region's first byte within `memfd`. This, `host` and `start` are
+    // equal modulo kHugePageSize, without which no huge page fits.
     uint64_t memfd_offset = 0;
     std::byte* host = nullptr;
 
     GuestPhysAddr end() const { return start + size_bytes; }
   };
 
-  // Maps zeroed memory: one memfd for each node, its regions one after another
-  // in it, in address order. Nothing is touched, so the cost does not depend on
-  // the size.
+  // Maps zeroed memory: one memfd for each node, its regions in it in address
+  // order, with holes where alignment asks for them. Nothing is touched, so the
+  // cost does not depend on the size.
   //
   // Errors:
   //   InvalidArgument    no range; a range that is empty, not page-aligned,
@@ -107,6 +108,16 @@ class GuestMemory {
   absl::Status AppendIovecs(GuestPhysAddr gpa, uint64_t size_bytes,
                             std::vector<iovec>& out) const;
 
+  // Backs the whole huge pages inside the range with huge pages of the host:
+  // the guest's first touch of each then costs nothing, where 512 small pages
+  // cost a fault each. Takes host memory at once (and time for zeroing it).
+  // A host that cannot (before Linux 6.1, or short of huge pages) leaves small
+  // pages, and nothing else changes. The range may run past RAM; its content
+  // stays.
+  //
+  // Returns whether all of them are huge now.
+  bool BackWithHugePages(GuestPhysAddr gpa, uint64_t size_bytes);
+
   // Reads `size_bytes` bytes of the file at `offset` straight into RAM.
   //
   // Errors:
@@ -115,18 +126,6 @@ class GuestMemory {
   //   the mapping of errno for a read that failed; RAM may be partly written.
   absl::Status ReadFromFile(GuestPhysAddr gpa, int fd, uint64_t offset,
                             uint64_t size_bytes);
-
-  // Makes the file's bytes the content of RAM without copying them: whole
-  // pages are mapped private (the guest's writes stay in this process; the
-  // node's memfd keeps zeros there), an incomplete last page is copied.
-  // Best called before the memory is registered with KVM.
-  //
-  // Errors:
-  //   InvalidArgument  `gpa` or `offset` not page-aligned, or the file ends
-  //                    before offset + size_bytes.
-  //   OutOfRange       the range is not RAM.
-  absl::Status MapPrivate(GuestPhysAddr gpa, int fd, uint64_t offset,
-                          uint64_t size_bytes);
 
   // Sorted by address.
   absl::Span<const Region> regions() const { return regions_; }

@@ -20,6 +20,19 @@ namespace ktstr::vmm {
 //        without memory has no range.
 std::vector<GuestMemory::Range> PlanMemory(const MachineTopology& machine);
 
+// What a kernel writes before its init runs: everything up to the end of its
+// image (it is linked at 16 MiB), and the top of every range of RAM, where its
+// boot allocator takes from: page descriptors (64 bytes a page), per-CPU areas,
+// and at the top of low RAM the initramfs as it lies and unpacked. Measured
+// with 6.12 on 512 MiB: 38 MiB touched, 50 MiB named here, 96 % of the touched
+// in it.
+//
+// Shape: ascending, whole huge pages of `ranges`, none twice. Empty for images
+//        that are smaller than any Linux.
+std::vector<GuestMemory::Range> PlanHugePages(
+    const std::vector<GuestMemory::Range>& ranges, uint64_t kernel_bytes,
+    uint64_t initrd_bytes);
+
 }  // namespace ktstr::vmm
 
 #endif  // KTSTR_VMM_ARCH_X86_64_MEMORY_PLAN_H_

@@ -74,5 +74,43 @@ TEST(MemoryPlanTest, NodeWithoutAMebibyteHasNoRange) {
   EXPECT_EQ(plan[0].node, 3);
 }
 
+constexpr uint64_t kKernel = 25 * kMiB;
+
+TEST(HugePagePlanTest, KernelAndTopOfRam) {
+  auto plan = PlanHugePages(Plan(1, 512), kKernel, 5 * kMiB);
+  ASSERT_EQ(plan.size(), 2u);
+  EXPECT_EQ(plan[0].start.value(), 0u);
+  EXPECT_EQ(plan[0].size_bytes, 40 * kMiB);
+  // 8 MiB of page descriptors, 4 of other things, the archive twice.
+  EXPECT_EQ(plan[1].start.value(), 490 * kMiB);
+  EXPECT_EQ(plan[1].size_bytes, 22 * kMiB);
+}
+
+TEST(HugePagePlanTest, SmallMachineIsPlannedOnce) {
+  auto plan = PlanHugePages(Plan(1, 45), kKernel, 8 * kMiB);
+  uint64_t next = 0;
+  for (const auto& range : plan) {
+    EXPECT_GE(range.start.value(), next);
+    next = range.start.value() + range.size_bytes;
+  }
+  EXPECT_EQ(next, 44 * kMiB);
+}
+
+TEST(HugePagePlanTest, EveryNodeHasItsDescriptorsAtItsTop) {
+  auto plan = PlanHugePages(Plan(2, 8192), kKernel, 6 * kMiB);
+  ASSERT_EQ(plan.size(), 4u);
+  // Node 0 and the lower part of node 1 (3 to 4 GiB is no RAM).
+  EXPECT_EQ(plan[1].start.value() + plan[1].size_bytes, 3 * kGiB);
+  EXPECT_EQ(plan[2].start.value() + plan[2].size_bytes, 5 * kGiB);
+  EXPECT_EQ(plan[2].size_bytes, 20 * kMiB);
+  EXPECT_EQ(plan[3].start.value() + plan[3].size_bytes, 9 * kGiB);
+  EXPECT_EQ(plan[3].node, 1);
+  EXPECT_EQ(plan[3].size_bytes, 68 * kMiB);
+}
+
+TEST(HugePagePlanTest, TinyKernelsTouchWhatTheyAre) {
+  EXPECT_TRUE(PlanHugePages(Plan(1, 512), kMiB, 0).empty());
+}
+
 }  // namespace
 }  // namespace ktstr::vmm
