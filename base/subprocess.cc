@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -93,7 +94,13 @@ int PlaceFds(const CommandSpec& spec, int report_fd) {
 
 [[noreturn]] void RunChild(const CommandSpec& spec, Prepared& prepared,
                            int report_fd, pid_t parent) {
-  if (spec.new_process_group) setpgid(0, 0);
+  if (spec.controls_terminal) {
+    setsid();
+    // Whoever started us may ignore what terminals send.
+    for (int number = 1; number < NSIG; ++number) signal(number, SIG_DFL);
+  } else if (spec.new_process_group) {
+    setpgid(0, 0);
+  }
   if (spec.die_with_parent) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) _exit(127);
@@ -103,6 +110,7 @@ int PlaceFds(const CommandSpec& spec, int report_fd) {
   sigprocmask(SIG_SETMASK, &none, nullptr);
   signal(SIGPIPE, SIG_DFL);
   int report = PlaceFds(spec, report_fd);
+  if (spec.controls_terminal && ioctl(0, TIOCSCTTY, 0) != 0) FailChild(report);
   if (!spec.working_dir.empty() && chdir(spec.working_dir.c_str()) != 0) {
     FailChild(report);
   }
@@ -154,10 +162,11 @@ absl::StatusOr<Subprocess> Subprocess::Start(const CommandSpec& spec) {
 
   Subprocess child;
   child.pid_ = pid;
-  child.has_group_ = spec.new_process_group;
+  child.has_group_ = spec.new_process_group || spec.controls_terminal;
   child.pidfd_.Reset(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
-  // Both sides set the group, so that it exists whoever runs first.
-  if (spec.new_process_group) setpgid(pid, pid);
+  // Both sides set the group, so that it exists whoever runs first. A session
+  // is the child's own doing, which a group made here would prevent.
+  if (spec.new_process_group && !spec.controls_terminal) setpgid(pid, pid);
   int error = 0;
   ssize_t count;
   do {

@@ -42,6 +42,9 @@ struct CommandSpec {
   std::vector<std::pair<int, int>> inherited_fds;
   // Own process group, so that Kill() also ends what the child starts.
   bool new_process_group = true;
+  // Own session, its controlling terminal being the child's standard input,
+  // which must be one; no signal is ignored. Implies a process group.
+  bool controls_terminal = false;
   // A child of a real-time thread becomes SCHED_OTHER as soon as it has been
   // executed (and what it forks meanwhile starts so). Until then it keeps the
   // caller's class, so that Start() returns even where ordinary tasks starve.

@@ -3,11 +3,15 @@
 
 #include "base/subprocess.h"
 
+#include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "absl/time/time.h"
 #include "base/status_matchers.h"
+#include "base/unique_fd.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -83,6 +87,32 @@ TEST(SubprocessTest, DestructorKillsAndReaps) {
 TEST(SubprocessTest, EndlessOutputIsCutOff) {
   EXPECT_THAT(RunCommand(Shell("yes"), absl::Minutes(1), 1 << 20),
               StatusIs(absl::StatusCode::kResourceExhausted));
+}
+
+TEST(SubprocessTest, ControlsTheTerminalItIsGiven) {
+  UniqueFd master(posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
+  ASSERT_TRUE(master);
+  ASSERT_EQ(unlockpt(master.get()), 0);
+  UniqueFd terminal(
+      ioctl(master.get(), TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC));
+  ASSERT_TRUE(terminal);
+  // Ctrl-C reaches it although whoever started it ignores that.
+  auto* before = signal(SIGINT, SIG_IGN);
+  CommandSpec spec = {.argv = {"sleep", "1000"}, .controls_terminal = true};
+  for (int fd : {0, 1, 2}) spec.inherited_fds.push_back({terminal.get(), fd});
+  ASSERT_OK_AND_ASSIGN(Subprocess child, Subprocess::Start(spec));
+  signal(SIGINT, before);
+  ASSERT_EQ(write(master.get(), "\x03", 1), 1);
+  ASSERT_OK_AND_ASSIGN(ExitStatus exit, child.WaitFor(absl::Minutes(1)));
+  EXPECT_EQ(exit.signal, SIGINT);
+}
+
+TEST(SubprocessTest, NoTerminalCannotBeControlled) {
+  UniqueFd null(open("/dev/null", O_RDONLY | O_CLOEXEC));
+  CommandSpec spec = Shell("true");
+  spec.controls_terminal = true;
+  spec.inherited_fds = {{null.get(), 0}};
+  EXPECT_FALSE(Subprocess::Start(spec).ok());
 }
 
 }  // namespace
