@@ -46,7 +46,7 @@ Daemon::Daemon(DaemonOptions options, Channel channel)
     : options_(std::move(options)),
       channel_(std::move(channel)),
       signal_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      service_(options_.session, options_.init_error,
+      service_(options_.session, options_.shell, options_.init_error,
                {.on_run = [this] { Signal(kRunArrived); },
                 .on_power_off = [this] { Signal(kPowerOffAsked); }}) {}
 

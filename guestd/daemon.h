@@ -14,6 +14,7 @@
 #include "guestd/event_loop.h"
 #include "guestd/service.h"
 #include "guestd/session.h"
+#include "guestd/shell.h"
 
 namespace grpc {
 class Server;
@@ -25,15 +26,16 @@ namespace ktstr::guestd {
 enum class DaemonEnd {
   kPowerOff,     // the host asked
   kHostGone,     // the host hung up
-  kNoTest,       // no RunTest within the limit
+  kNoTest,       // no RunTest or Shell within the limit
   kServerFailed  // gRPC did not start
 };
 absl::string_view DaemonEndName(DaemonEnd end);
 
 struct DaemonOptions {
   SessionOptions session;
+  ShellOptions shell;
   std::string init_error;
-  // From the hello to RunTest.
+  // From the hello to RunTest or Shell.
   absl::Duration run_deadline = absl::Minutes(2);
   // For calls in flight when the end has come.
   absl::Duration drain = absl::Seconds(1);

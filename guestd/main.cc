@@ -111,6 +111,7 @@ std::string Serve(absl::Duration init_started) {
   DaemonOptions options;
   options.session.init_started = init_started;
   options.session.is_init = true;
+  options.shell.is_init = true;
   options.init_error = init_error;
   // Never destroyed: the machine ends first, and gRPC's tear-down may wait 10 s
   // for the poller of a blocked write.

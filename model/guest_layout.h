@@ -13,6 +13,10 @@ namespace ktstr {
 inline constexpr char kGuestSuitePath[] = "/ktstr/suite";
 inline constexpr char kGuestSchedulerPath[] = "/ktstr/scheduler";
 
+// What a shell runs in, and where the files lie that a person sent along.
+inline constexpr char kGuestBusyboxPath[] = "/bin/busybox";
+inline constexpr char kGuestIncludeDir[] = "/include-files";
+
 // Last entry of the last initramfs archive; absent when the kernel could not
 // unpack everything.
 inline constexpr char kGuestSentinelPath[] = "/ktstr/.initramfs-complete";
