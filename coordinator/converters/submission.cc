@@ -11,15 +11,14 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "base/proto_time.h"
-#include "base/sha256.h"
 #include "base/status_macros.h"
+#include "coordinator/converters/guest_files.h"
 
 namespace ktstr::coordinator {
 namespace {
 
 constexpr int kDescriptionFormat = 1;
 constexpr absl::string_view kArch = "x86_64";
-constexpr size_t kMaxGuestPath = 1024;
 constexpr size_t kMaxName = 200;
 constexpr int kMaxWorkers = 65536;
 constexpr int kMaxMemoryMib = 1 << 20;
@@ -29,49 +28,6 @@ constexpr int kMaxAttempts = 100;
 template <typename... Parts>
 absl::Status Invalid(const Parts&... parts) {
   return absl::InvalidArgumentError(absl::StrCat(parts...));
-}
-
-absl::Status CheckArtifact(const v1::ArtifactRef& ref,
-                           absl::string_view where) {
-  if (!IsSha256Hex(ref.sha256())) {
-    return Invalid(where, ": artifact \"", ref.name(), "\" has sha256 \"",
-                   ref.sha256().substr(0, 80),
-                   "\", accepted are 64 lower-case hexadecimal digits");
-  }
-  if (ref.size_bytes() < 0) {
-    return Invalid(where, ": artifact \"", ref.name(), "\" has size ",
-                   ref.size_bytes(), ", accepted are 0 and above");
-  }
-  if (ref.name().empty() || ref.name().size() > kMaxName ||
-      absl::StrContains(ref.name(), '/') || ref.name() == "." ||
-      ref.name() == "..") {
-    return Invalid(where, ": artifact name \"", ref.name().substr(0, 80),
-                   "\" is not a file name of 1 to ", kMaxName, " bytes");
-  }
-  return absl::OkStatus();
-}
-
-bool IsGuestPath(absl::string_view path) {
-  if (path.size() > kMaxGuestPath || !absl::StartsWith(path, "/")) return false;
-  if (path == "/ktstr" || absl::StartsWith(path, "/ktstr/")) return false;
-  for (absl::string_view part : absl::StrSplit(path.substr(1), '/')) {
-    if (part.empty() || part == "." || part == "..") return false;
-  }
-  return path.find('\0') == absl::string_view::npos;
-}
-
-template <typename Files>
-absl::Status CheckGuestFiles(const Files& files, absl::string_view where) {
-  for (const v1::GuestFile& file : files) {
-    ABSL_RETURN_IF_ERROR(CheckArtifact(file.content(), where));
-    if (!IsGuestPath(file.guest_path())) {
-      return Invalid(where, ": guest path \"", file.guest_path().substr(0, 80),
-                     "\" is not absolute, not clean, below /ktstr or longer "
-                     "than ",
-                     kMaxGuestPath, " bytes");
-    }
-  }
-  return absl::OkStatus();
 }
 
 // Names become segments of variant names and file names.

@@ -52,6 +52,7 @@ absl::StatusOr<Environment> OpenEnvironment(const EnvironmentOptions& options,
       environment.fleet,
       Fleet::Create(environment.store.get(), environment.policy.get(), clock,
                     options.fleet));
+  environment.shells = std::make_unique<ShellRelays>();
   return environment;
 }
 

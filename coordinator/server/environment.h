@@ -14,6 +14,7 @@
 #include "coordinator/placement/policy.h"
 #include "coordinator/server/random.h"
 #include "coordinator/state/fleet.h"
+#include "coordinator/state/shell_relays.h"
 #include "coordinator/store/store.h"
 
 namespace ktstr::coordinator {
@@ -29,6 +30,7 @@ struct Environment {
   std::unique_ptr<PlacementPolicy> policy;
   std::unique_ptr<ArtifactStore> artifacts;
   std::unique_ptr<Fleet> fleet;
+  std::unique_ptr<ShellRelays> shells;
 };
 
 struct EnvironmentOptions {

@@ -86,7 +86,8 @@ Server::Server(Environment* environment)
     : environment_(*environment),
       fleet_(environment),
       hosts_(environment),
-      artifacts_(environment) {}
+      artifacts_(environment),
+      shells_(environment) {}
 
 Server::~Server() { Stop(); }
 
@@ -124,6 +125,7 @@ absl::Status Server::Listen(const std::string& address) {
   builder.RegisterService(&fleet_);
   builder.RegisterService(&hosts_);
   builder.RegisterService(&artifacts_);
+  builder.RegisterService(&shells_);
   server_ = builder.BuildAndStart();
   if (server_ == nullptr || (port == 0 && socket_path.empty())) {
     server_.reset();
@@ -154,6 +156,7 @@ void Server::Stop() {
   stopping_.Notify();
   if (server_ != nullptr) {
     environment_.fleet->Stop();
+    environment_.shells->Stop();
     server_->Shutdown(std::chrono::system_clock::now() +
                       absl::ToChronoMilliseconds(kStopGrace));
     server_->Wait();

@@ -13,6 +13,7 @@
 #include "coordinator/handlers/artifacts.h"
 #include "coordinator/handlers/fleet.h"
 #include "coordinator/handlers/hosts.h"
+#include "coordinator/handlers/shells.h"
 #include "coordinator/server/environment.h"
 #include "grpcpp/server.h"
 
@@ -54,6 +55,7 @@ class Server {
   FleetService fleet_;
   HostsService hosts_;
   ArtifactsService artifacts_;
+  ShellsService shells_;
   std::unique_ptr<grpc::Server> server_;
   absl::Notification stopping_;
   Thread expiry_;  // first to end

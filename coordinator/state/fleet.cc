@@ -352,6 +352,7 @@ absl::Status Fleet::ReportLocked(Transaction& transaction,
   if (is_introduction || request.finished_size() > 0) {
     call.Finish(absl::OkStatus());
   }
+  host->OfferShells(call);
   NoteRunningLocked(*host, request, call);
   ABSL_RETURN_IF_ERROR(EndUnlistedLocked(transaction, *host, request));
   return PlaceLocked(transaction);

@@ -95,6 +95,23 @@ class Fleet {
   absl::StatusOr<v1::SynchronizeResponse> Synchronize(
       const v1::SynchronizeRequest& request, std::function<bool()> is_gone);
 
+  // Sets a host's room aside for a shell and offers it to that host until it
+  // attaches or the shell ends. Not durable. Returns the host.
+  //
+  // Errors:
+  //   NotFound            no host of the name that the request gives.
+  //   FailedPrecondition  the host takes no guests, or never has that much
+  //                       memory.
+  //   ResourceExhausted   it has too many shells, or too little memory now.
+  //   Unavailable         it is lost; or no name is given and no host is here.
+  absl::StatusOr<std::string> PlaceShell(const std::string& token,
+                                         const v1::ShellRequest& request,
+                                         int cpus);
+  // The host has taken the shell up.
+  void AttachShell(const std::string& host_id, const std::string& token);
+  // Gives the room back. Unknown tokens are ignored.
+  void EndShell(const std::string& host_id, const std::string& token);
+
   std::vector<v1::Host> Hosts();
 
   // Takes the leases from hosts that are lost. Returns how long it may be until
@@ -142,6 +159,12 @@ class Fleet {
   absl::Status PlaceLocked(Transaction& transaction);
   absl::Status GrantLocked(Transaction& transaction, HostEntry& host,
                            RunEntry& run, int64_t index);
+
+  // OK when the shell may go to the host.
+  absl::Status CheckShellRoomLocked(const HostEntry& host, int64_t memory_mib)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<HostEntry*> ChooseShellHostLocked(
+      const v1::ShellRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   bool IsAliveLocked(const HostEntry& host);
   RunView ViewLocked(const RunEntry& run, int64_t after_version, size_t limit);

@@ -30,19 +30,35 @@ int HostEntry::CpusInUse() const {
   for (const auto& [run, index] : leases) {
     in_use += CpusTaken(run->variants()[index].record.cpus, cpus);
   }
+  for (const auto& [token, shell] : shells) {
+    in_use += CpusTaken(shell.cpus, cpus);
+  }
   return in_use;
+}
+
+int64_t HostEntry::FreeMemoryMib() const {
+  int64_t free = memory_mib;
+  for (const auto& [run, index] : leases) {
+    free -= MemoryTaken(run->variants()[index].record.memory_mib, memory_mib);
+  }
+  for (const auto& [token, shell] : shells) free -= shell.memory_mib;
+  return free;
+}
+
+void HostEntry::OfferShells(HeldCall& answer) {
+  answer.response.clear_shells();
+  for (const auto& [token, shell] : shells) {
+    if (!shell.is_attached) *answer.response.add_shells() = shell.lease;
+  }
+  if (!answer.response.shells().empty()) answer.Finish(absl::OkStatus());
 }
 
 HostView HostEntry::View() const {
   HostView view = {.host_id = host_id,
                    .cpus = cpus,
-                   .free_cpus = cpus - CpusInUse(),
+                   .free_cpus = std::max(cpus - CpusInUse(), 0),
                    .memory_mib = memory_mib,
-                   .free_memory_mib = memory_mib};
-  for (const auto& [run, index] : leases) {
-    view.free_memory_mib -=
-        MemoryTaken(run->variants()[index].record.memory_mib, memory_mib);
-  }
+                   .free_memory_mib = FreeMemoryMib()};
   view.can_take = call != nullptr && !call->is_gone();
   return view;
 }

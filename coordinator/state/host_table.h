@@ -44,6 +44,15 @@ struct HeldCall {
 // Orders leases; a run outlives its leases.
 using LeaseRef = std::pair<RunEntry*, int64_t>;
 
+// A shell that a host has, or is to take up.
+struct ShellEntry {
+  v1::ShellLease lease;
+  int cpus = 0;
+  int64_t memory_mib = 0;
+  // Until then the lease is in each answer.
+  bool is_attached = false;
+};
+
 // A machine that has called, or whose lease was found in the store.
 struct HostEntry {
   std::string host_id;
@@ -62,6 +71,9 @@ struct HostEntry {
   // Null between calls.
   HeldCall* call = nullptr;
   std::set<LeaseRef> leases;
+  // By token. Their memory is set aside; their CPUs are shared with leases,
+  // which get what is left.
+  std::map<std::string, ShellEntry> shells;
   // Keys already sent as revoked, so that repeating them is no news.
   std::set<std::tuple<std::string, int64_t, int64_t>> revoked;
   bool has_called = false;
@@ -70,6 +82,9 @@ struct HostEntry {
   // Forgets the oldest superseded incarnation beyond a limit.
   void Supersede(std::string next);
   int CpusInUse() const;
+  int64_t FreeMemoryMib() const;
+  // Puts the shells that have not attached into the call's answer.
+  void OfferShells(HeldCall& answer);
   HostView View() const;
 };
 

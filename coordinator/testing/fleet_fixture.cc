@@ -65,6 +65,7 @@ void FleetFixture::Start() {
   fleet = v1::Fleet::NewStub(channel);
   hosts = v1::Hosts::NewStub(channel);
   artifacts = v1::Artifacts::NewStub(channel);
+  shells = v1::Shells::NewStub(channel);
 }
 
 void FleetFixture::Stop() {

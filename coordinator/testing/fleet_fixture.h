@@ -19,6 +19,7 @@
 #include "proto/artifact.grpc.pb.h"
 #include "proto/fleet.grpc.pb.h"
 #include "proto/hosts.grpc.pb.h"
+#include "proto/shells.grpc.pb.h"
 
 namespace ktstr::coordinator {
 
@@ -51,6 +52,7 @@ class FleetFixture {
   std::unique_ptr<v1::Fleet::Stub> fleet;
   std::unique_ptr<v1::Hosts::Stub> hosts;
   std::unique_ptr<v1::Artifacts::Stub> artifacts;
+  std::unique_ptr<v1::Shells::Stub> shells;
   Environment& environment() { return *environment_; }
 
  private:
