@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
@@ -20,6 +21,8 @@ namespace ktstr::hostd {
 namespace {
 
 constexpr int kMaxLibraries = 512;
+// Each is an open file of this process.
+constexpr int kMaxShellFiles = 2000;
 
 class Collector {
  public:
@@ -32,7 +35,7 @@ class Collector {
       if (known->second == artifact.sha256()) return absl::OkStatus();
       return absl::InvalidArgumentError(absl::StrCat(
           "two different files for the guest path ", PrintableText(guest_path),
-          ": suite and scheduler must use the same library there"));
+          ": programs must use the same library there"));
     }
     ABSL_ASSIGN_OR_RETURN(HeldArtifact content,
                           FetchArtifact(artifact, cache_));
@@ -41,13 +44,18 @@ class Collector {
     return absl::OkStatus();
   }
 
-  template <typename Libraries>
-  absl::Status AddLibraries(const Libraries& libraries) {
-    if (libraries.size() > kMaxLibraries) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          libraries.size(), " shared libraries; at most ", kMaxLibraries));
+  using Files = google::protobuf::RepeatedPtrField<ktstr::v1::GuestFile>;
+
+  absl::Status AddLibraries(const Files& libraries) {
+    return AddFiles(libraries, "shared libraries", kMaxLibraries);
+  }
+
+  absl::Status AddFiles(const Files& files, absl::string_view what, int limit) {
+    if (files.size() > limit) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(files.size(), " ", what, "; at most ", limit));
     }
-    for (const ktstr::v1::GuestFile& file : libraries) {
+    for (const ktstr::v1::GuestFile& file : files) {
       ABSL_RETURN_IF_ERROR(CheckGuestFilePath(file.guest_path()));
       ABSL_RETURN_IF_ERROR(
           Add(file.guest_path(), file.content(), file.is_executable()));
@@ -90,6 +98,23 @@ absl::StatusOr<std::vector<GuestImageFile>> FetchGuestFiles(
         collector.AddLibraries(variant.scheduler().libraries()));
   }
   return collector.Take();
+}
+
+absl::StatusOr<std::vector<GuestImageFile>> FetchShellFiles(
+    const ktstr::v1::ShellRequest& request, ArtifactCache* cache) {
+  Collector collector(cache);
+  ABSL_RETURN_IF_ERROR(
+      collector.AddFiles(request.files(), "files for a shell", kMaxShellFiles));
+  std::vector<GuestImageFile> files = collector.Take();
+  bool has_busybox =
+      std::any_of(files.begin(), files.end(), [](const GuestImageFile& file) {
+        return file.guest_path == kGuestBusyboxPath;
+      });
+  if (!has_busybox) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("a shell needs ", kGuestBusyboxPath, " among its files"));
+  }
+  return files;
 }
 
 PackGuest MakePackGuest(std::string guestd, std::string cache_dir) {

@@ -14,6 +14,7 @@
 #include "hostd/artifact_cache.h"
 #include "model/guest_layout.h"
 #include "proto/attempt.pb.h"
+#include "proto/shells.pb.h"
 
 namespace ktstr::hostd {
 
@@ -34,6 +35,11 @@ struct GuestImageFile {
 absl::StatusOr<std::vector<GuestImageFile>> FetchGuestFiles(
     const ktstr::v1::VariantSpec& variant, ArtifactCache* cache);
 
+// The files of a guest for a shell, fetched into the cache; one of them is
+// busybox. Paths and errors as above.
+absl::StatusOr<std::vector<GuestImageFile>> FetchShellFiles(
+    const ktstr::v1::ShellRequest& request, ArtifactCache* cache);
+
 // Packs a guest's archives, in the order vmm concatenates them.
 //
 // Threads: any.
@@ -41,7 +47,7 @@ using PackGuest = std::function<absl::StatusOr<std::vector<UniqueFd>>(
     const std::vector<GuestImageFile>&)>;
 
 // Packs with hostd/initramfs.h: the cached base around the program `guestd`,
-// and the tail in a memory file.
+// and the tail in a memory file. Suite and scheduler are known by their paths.
 PackGuest MakePackGuest(std::string guestd, std::string cache_dir);
 
 // ArtifactCache::Get of a reference, with its name in the error.

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -31,10 +32,15 @@
 #include "hostd/inventory.h"
 #include "hostd/lease_runner.h"
 #include "hostd/run_dir.h"
+#include "hostd/shell_runner.h"
+#include "hostd/shells.h"
 #include "hostd/synchronizer.h"
 
 namespace ktstr::hostd {
 namespace {
+
+// The coordinator allows one ping a second.
+constexpr int kKeepaliveMs = 20000;
 
 std::string MakeIncarnation() {
   char bytes[16] = {};
@@ -52,6 +58,10 @@ std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address) {
   args.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 1000);
   args.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2000);
   args.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  // A shell's guest must not outlive a coordinator that vanished silently.
+  args.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
+  args.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveMs);
+  args.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(),
                                    args);
 }
@@ -79,12 +89,20 @@ absl::StatusOr<std::string> CacheDirOf(const HostOptions& options) {
 
 LeaseRunner::Options RunnerOptions(const HostOptions& options, int cpus,
                                    ktstr::v1::HostContext context) {
-  return {.vmm_program = JoinPath(options.libexec_dir, "vmm"),
-          .host_cpus = cpus,
-          .context = std::move(context),
-          .extra_cmdline = options.extra_cmdline,
-          .keeps_run_dirs = options.keeps_run_dirs,
-          .clock = &RealClock()};
+  return {.boot = {.vmm_program = JoinPath(options.libexec_dir, "vmm"),
+                   .host_cpus = cpus,
+                   .extra_cmdline = options.extra_cmdline,
+                   .keeps_run_dirs = options.keeps_run_dirs,
+                   .clock = &RealClock()},
+          .context = std::move(context)};
+}
+
+// A shell's files are all open at once.
+void RaiseFileLimit() {
+  rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 void AnnounceReady(int fd) {
@@ -102,25 +120,33 @@ struct Host {
       : run_dir(std::move(dir)),
         hosts(ktstr::v1::Hosts::NewStub(channel)),
         artifacts(ktstr::v1::Artifacts::NewStub(channel)),
+        shells_stub(ktstr::v1::Shells::NewStub(channel)),
         runner_options(std::move(runner)),
         synchronizer(std::move(synchronizer), hosts.get(), &attempts),
         attempts(
-            runner_options.host_cpus,
+            runner_options.boot.host_cpus,
             [this](const ktstr::v1::Attempt& attempt, AttemptControl* control) {
               return lease_runner->Run(attempt, control);
             },
-            [this](Attempts::News news) { this->synchronizer.OnNews(news); }) {
+            [this](Attempts::News news) { this->synchronizer.OnNews(news); }),
+        shells(shells_stub.get(),
+               [this](const ktstr::v1::ShellLease& lease, ShellLink* link) {
+                 shell_runner->Run(lease, link);
+               }) {
     if (options.keeps_run_dirs) run_dir.Keep();
   }
 
   RunDir run_dir;
   std::unique_ptr<ktstr::v1::Hosts::Stub> hosts;
   ArtifactClient artifacts;
+  std::unique_ptr<ktstr::v1::Shells::Stub> shells_stub;
   LeaseRunner::Options runner_options;
   std::unique_ptr<ArtifactCache> cache;
   std::unique_ptr<LeaseRunner> lease_runner;
+  std::unique_ptr<ShellRunner> shell_runner;
   Synchronizer synchronizer;
   Attempts attempts;
+  Shells shells;
 };
 
 // Lets the synchronizer go on until it is over or signals end it.
@@ -142,6 +168,7 @@ absl::Status Serve(Host* host, int signal_fd, pid_t parent) {
     if (polled[0].revents != 0) break;
     signalfd_siginfo caught;
     if (read(signal_fd, &caught, sizeof(caught)) != sizeof(caught)) continue;
+    host->shells.StopAll();
     bool is_orphan = parent != 0 && getppid() != parent;
     if (++signals == 1 && !is_orphan) {
       spdlog::info(
@@ -162,6 +189,7 @@ absl::Status Serve(Host* host, int signal_fd, pid_t parent) {
 }  // namespace
 
 absl::Status RunHost(const HostOptions& options) {
+  RaiseFileLimit();
   ABSL_ASSIGN_OR_RETURN(UniqueFd signals, CatchSignals());
   ABSL_ASSIGN_OR_RETURN(std::string cache_dir, CacheDirOf(options));
   int cpus = options.cpus > 0 ? options.cpus : AllowedCpus();
@@ -173,7 +201,7 @@ absl::Status RunHost(const HostOptions& options) {
       Sweeper::Start("/proc/self/exe", run_dir.path());
   if (!sweeper.ok()) return sweeper.status();
   LeaseRunner::Options runner = RunnerOptions(options, cpus, {});
-  ProbeReport probe = ProbeVmm(runner.vmm_program);
+  ProbeReport probe = ProbeVmm(runner.boot.vmm_program);
   runner.context = ReadHostContext(host_id, probe);
   Synchronizer::Options synchronizer = {
       .host_id = host_id,
@@ -192,16 +220,24 @@ absl::Status RunHost(const HostOptions& options) {
                    ? "takes leases"
                    : "takes no leases: " + synchronizer.unusable_reason);
 
+  // Filled in when there is a host; nobody calls before it runs.
+  Shells* shells = nullptr;
+  synchronizer.on_shells = [&shells](const auto& leases) {
+    shells->Reconcile(leases);
+  };
   Host host(options, std::move(run_dir), std::move(runner),
             std::move(synchronizer), OpenChannel(options.coordinator));
+  shells = &host.shells;
   ABSL_ASSIGN_OR_RETURN(
       host.cache, ArtifactCache::Open({.dir = JoinPath(cache_dir, "artifacts"),
                                        .max_bytes = options.cache_mib << 20},
                                       &host.artifacts));
+  PackGuest pack = MakePackGuest(JoinPath(options.libexec_dir, "guestd"),
+                                 JoinPath(cache_dir, "initramfs"));
   host.lease_runner = std::make_unique<LeaseRunner>(
-      host.runner_options, &host.run_dir, host.cache.get(),
-      MakePackGuest(JoinPath(options.libexec_dir, "guestd"),
-                    JoinPath(cache_dir, "initramfs")));
+      host.runner_options, &host.run_dir, host.cache.get(), pack);
+  host.shell_runner = std::make_unique<ShellRunner>(
+      host.runner_options.boot, &host.run_dir, host.cache.get(), pack);
   // Whatever still fetches when the host goes must not hold it up.
   absl::Cleanup closer = [&host] { host.artifacts.Close(); };
   return Serve(&host, signals.get(), options.parent);

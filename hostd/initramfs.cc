@@ -273,8 +273,10 @@ absl::Status WriteInitramfsTail(const InitramfsTail& tail, int fd) {
   CpioWriter writer(fd);
   ABSL_RETURN_IF_ERROR(AddModules(tail.modules, writer));
   ABSL_RETURN_IF_ERROR(AddFiles(tail.files, writer));
-  ABSL_RETURN_IF_ERROR(
-      writer.AddFileFromPath(kGuestSuitePath, tail.suite, 0755));
+  if (!tail.suite.empty()) {
+    ABSL_RETURN_IF_ERROR(
+        writer.AddFileFromPath(kGuestSuitePath, tail.suite, 0755));
+  }
   if (!tail.scheduler.empty()) {
     ABSL_RETURN_IF_ERROR(
         writer.AddFileFromPath(kGuestSchedulerPath, tail.scheduler, 0755));

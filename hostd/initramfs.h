@@ -102,7 +102,7 @@ struct InitramfsFile {
 
 // What one variant adds to the base.
 struct InitramfsTail {
-  std::string suite;      // host path; goes to kGuestSuitePath
+  std::string suite;      // host path; empty: none; goes to kGuestSuitePath
   std::string scheduler;  // empty: none; goes to kGuestSchedulerPath
   // Shared libraries and other files, at their own paths; the same file named
   // twice is stored once.

@@ -4,16 +4,13 @@
 #ifndef KTSTR_HOSTD_LEASE_RUNNER_H_
 #define KTSTR_HOSTD_LEASE_RUNNER_H_
 
-#include <string>
-
 #include "absl/status/statusor.h"
-#include "base/clock.h"
 #include "hostd/artifact_cache.h"
 #include "hostd/attempt_control.h"
+#include "hostd/guest_boot.h"
 #include "hostd/guest_image.h"
 #include "hostd/machine_watch.h"
 #include "hostd/run_dir.h"
-#include "hostd/vmm_process.h"
 #include "proto/attempt.pb.h"
 
 namespace ktstr::hostd {
@@ -24,16 +21,9 @@ namespace ktstr::hostd {
 class LeaseRunner {
  public:
   struct Options {
-    std::string vmm_program;
-    // More vCPUs than this is overcommitted.
-    int host_cpus = 1;
+    GuestBootOptions boot;
     // Stored with every result.
     ktstr::v1::HostContext context;
-    // In front of what an attempt adds to the kernel's command line.
-    std::string extra_cmdline;
-    // Leave sockets and directories of attempts behind.
-    bool keeps_run_dirs = false;
-    Clock* clock = nullptr;
   };
 
   // All outlive the runner.
@@ -50,8 +40,6 @@ class LeaseRunner {
  private:
   absl::StatusOr<WatchResult> RunMachine(const ktstr::v1::Attempt& attempt,
                                          AttemptControl* control) const;
-  std::string GuestCmdline(const ktstr::v1::AttemptKey& key, int vcpus,
-                           const std::string& nonce) const;
   ktstr::v1::RunTestRequest MakeRequest(const ktstr::v1::Attempt& attempt,
                                         int vcpus) const;
 

@@ -95,10 +95,10 @@ class LeaseRunnerTest : public ::testing::Test {
   ktstr::v1::AttemptResult Run(
       const std::string& scenario,
       StopReason stop_at_workload = StopReason::kNone) {
-    LeaseRunner runner({.vmm_program = FakeVmm(),
-                        .host_cpus = 1,
-                        .extra_cmdline = "fake=" + scenario,
-                        .clock = &RealClock()},
+    LeaseRunner runner({.boot = {.vmm_program = FakeVmm(),
+                                 .host_cpus = 1,
+                                 .extra_cmdline = "fake=" + scenario,
+                                 .clock = &RealClock()}},
                        &run_dir_, cache_.get(),
                        [](const std::vector<GuestImageFile>&) {
                          return std::vector<UniqueFd>();

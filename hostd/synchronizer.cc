@@ -190,6 +190,9 @@ absl::Status Synchronizer::Run() {
     last_success_ = absl::Now();
     NoteConnection(true, "the coordinator answers");
     attempts_->Reconcile(call->response);
+    if (options_.on_shells && !call->response.shells().empty()) {
+      options_.on_shells(call->response.shells());
+    }
     if (std::exchange(is_first, false)) {
       // An introduction is answered at once; what follows may be held.
       if (options_.on_first_answer) options_.on_first_answer();

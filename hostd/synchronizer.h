@@ -45,6 +45,10 @@ class Synchronizer {
     absl::Duration drain_limit = absl::Seconds(3);
     // Called once, after the first answer.
     std::function<void()> on_first_answer;
+    // Called with each answer's shells, when there are any.
+    std::function<void(
+        const google::protobuf::RepeatedPtrField<ktstr::v1::ShellLease>&)>
+        on_shells;
     // Called when the coordinator goes away or comes back, with its words.
     std::function<void(const std::string&)> on_connection;
   };

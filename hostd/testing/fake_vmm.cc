@@ -154,6 +154,37 @@ class FakeGuest : public ktstr::v1::Guest::Service {
     return grpc::Status::OK;
   }
 
+  // Repeats what it is told; "exit\n" ends it with code 5.
+  grpc::Status Shell(
+      grpc::ServerContext*,
+      grpc::ServerReaderWriter<ktstr::v1::ShellOutput, ktstr::v1::ShellInput>*
+          stream) override {
+    ktstr::v1::ShellInput input;
+    if (!stream->Read(&input) || !input.has_start()) {
+      return grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "no start");
+    }
+    ktstr::v1::ShellOutput output;
+    output.set_started(true);
+    stream->Write(output);
+    output.set_out("shell of " + input.start().topology() + "\n");
+    stream->Write(output);
+    if (absl::StartsWith(machine_.scenario, "panic")) Panic(machine_);
+    if (machine_.scenario == "hang-up") LoseGuestd();
+    while (machine_.scenario == "endless-log") {
+      output.set_out(std::string(60000, 'x'));
+      if (!stream->Write(output)) return grpc::Status::OK;
+    }
+    while (stream->Read(&input)) {
+      output.set_out(input.data());
+      if (input.data() == "exit\n") {
+        output.mutable_end()->set_kind(ktstr::v1::ShellEnd::EXITED);
+        output.mutable_end()->set_exit_code(5);
+      }
+      stream->Write(output);
+    }
+    return grpc::Status::OK;
+  }
+
   grpc::Status PowerOff(grpc::ServerContext*, const ktstr::v1::PowerOffRequest*,
                         ktstr::v1::PowerOffResponse*) override {
     if (machine_.scenario == "no-power-off") return grpc::Status::OK;
@@ -228,8 +259,7 @@ UniqueFd DialHello(const Machine& machine) {
   return fd;
 }
 
-UniqueFd SayHello(const Machine& machine) {
-  UniqueFd fd = DialHello(machine);
+void SayHello(const Machine& machine, int fd) {
   ktstr::v1::Hello hello;
   hello.set_protocol(1);
   hello.set_epoch(machine.epoch + (machine.scenario == "stale-epoch" ? -1 : 0));
@@ -244,8 +274,7 @@ UniqueFd SayHello(const Machine& machine) {
   if (machine.scenario == "garbage-hello") body.assign(200, '\xff');
   uint32_t size = static_cast<uint32_t>(body.size());
   std::string bytes(reinterpret_cast<const char*>(&size), sizeof(size));
-  WriteAll(fd.get(), bytes + body).IgnoreError();
-  return fd;
+  WriteAll(fd, bytes + body).IgnoreError();
 }
 
 UniqueFd Listen(const Machine& machine) {
@@ -322,8 +351,10 @@ void Boot(const Machine& machine) {
   builder.RegisterService(&guest);
   builder.SetMaxSendMessageSize(-1);
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
-  UniqueFd hello = SayHello(machine);
+  UniqueFd hello = DialHello(machine);
+  // Known before the host can ask for anything.
   guest.set_hello_fd(hello.get());
+  SayHello(machine, hello.get());
   if (machine.scenario == "killed") {
     // A byte comes back only after the host has read the hello: none does, so
     // the end of the host's patience is not needed; the hello is in its queue.
