@@ -127,6 +127,26 @@ TEST_F(BadInputTest, NumbersOutOfRange) {
   ExpectRefused(Submit({"--seed=-1"}), "-1");
 }
 
+TEST_F(BadInputTest, ShellsThatCannotBe) {
+  auto shell = [this](std::vector<std::string> args) {
+    args.insert(args.begin(), {"shell", "--kernel", kernel_});
+    return Run(args);
+  };
+  ExpectRefused(shell({}), "standard input is no terminal");
+  ExpectRefused(shell({"--exec", ""}), "--exec needs a command");
+  ExpectRefused(shell({"--exec", "x", "--topology", "1,2"}), "1,2");
+  ExpectRefused(shell({"--exec", "x", "--topology", "tiny-1lcl"}), "tiny-1llc");
+  ExpectRefused(shell({"--exec", "x", "--memory", "127"}), "--memory 127");
+  ExpectRefused(shell({"--exec", "x", "--memory", "much"}), "much");
+  ExpectRefused(shell({"--exec", "x", "--host", "h"}), "--coordinator");
+  ExpectRefused(shell({"--exec", "x", "-i", "/nonexistent/f"}),
+                "/nonexistent/f");
+  ExpectRefused(shell({"--exec", "x", "--coordinator", "127.0.0.1:1"}),
+                "cannot reach coordinator at 127.0.0.1:1");
+  ExpectRefused(Run({"shell", "--exec", "x", "--kernel", "/nonexistent/k"}),
+                "/nonexistent/k");
+}
+
 TEST_F(BadInputTest, MissingProgramsOfOurs) {
   Finished run = Submit({"--quiet"}, {"KTSTR_LIBEXEC=/nonexistent"});
   EXPECT_EQ(run.code, 3);

@@ -29,6 +29,8 @@ constexpr absl::Duration kCancelTimeout = absl::Seconds(10);
 constexpr absl::Duration kSubmitTimeout = absl::Minutes(5);
 constexpr absl::Duration kUploadTimeout = absl::Minutes(30);
 constexpr int kMaxMessageBytes = 256 << 20;
+// The coordinator allows one ping a second.
+constexpr int kKeepaliveMs = 20000;
 constexpr size_t kPieceBytes = 1 << 20;
 constexpr size_t kMaxNamesPerCall = 10000;
 
@@ -38,6 +40,10 @@ grpc::ChannelArguments ChannelOptions() {
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 1000);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2000);
+  // A person waits in front of a shell whose coordinator vanished silently.
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveMs);
+  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   // A list of many variants with their log tails is long.
   arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
   arguments.SetMaxSendMessageSize(kMaxMessageBytes);

@@ -42,6 +42,10 @@ class FleetClient {
       absl::string_view address, absl::Duration timeout = absl::Seconds(3));
 
   const std::string& address() const { return address_; }
+  // For streams that last.
+  const std::shared_ptr<grpc::ChannelInterface>& channel() const {
+    return channel_;
+  }
 
   // Whether the connection stands.
   //
