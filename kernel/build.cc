@@ -172,7 +172,7 @@ class Builder {
 
   absl::Status Compile() {
     reporter_.Enter(BuildStage::kCompiling);
-    ABSL_RETURN_IF_ERROR(Make("compiling the kernel", {"vmlinux"}));
+    ABSL_RETURN_IF_ERROR(Make("compiling the kernel", {"bzImage"}));
     ABSL_ASSIGN_OR_RETURN(kconfig::Kconfig config,
                           kconfig::ConfigOfVmlinux(VmlinuxPath()));
     return CheckSurvival(config, "the compiled kernel");
@@ -210,6 +210,9 @@ class Builder {
     ABSL_ASSIGN_OR_RETURN(std::string stripped, StripDebug(elf));
     ABSL_RETURN_IF_ERROR(
         WriteFileAtomically(JoinPath(staged_, "vmlinux"), stripped));
+    ABSL_ASSIGN_OR_RETURN(std::string packed, ReadFile(BzImagePath()));
+    ABSL_RETURN_IF_ERROR(
+        WriteFileAtomically(JoinPath(staged_, "bzImage"), packed));
     ABSL_ASSIGN_OR_RETURN(std::string config, ReadFile(ConfigPath()));
     ABSL_RETURN_IF_ERROR(
         WriteFileAtomically(JoinPath(staged_, "config"), config));
@@ -233,6 +236,9 @@ class Builder {
  private:
   std::string ConfigPath() const { return JoinPath(tree_, ".config"); }
   std::string VmlinuxPath() const { return JoinPath(tree_, "vmlinux"); }
+  std::string BzImagePath() const {
+    return JoinPath(tree_, "arch/x86/boot/bzImage");
+  }
 
   absl::Status Run(const std::string& what, CommandSpec command) {
     command.extra_env.insert(command.extra_env.end(), std::begin(kEnvironment),

@@ -42,11 +42,12 @@ for arg; do
   case $arg in
     tinyconfig) echo "CONFIG_TINY=y" > .config ;;
     olddefconfig) sed -i "/$drop/d" .config ;;
-    vmlinux)
+    bzImage)
       echo "  CC      kernel/fork.o"
       echo "  CC      kernel/exit.o"
       $during_compile
-      cp "$here/vmlinux" vmlinux ;;
+      cp "$here/vmlinux" vmlinux
+      mkdir -p arch/x86/boot && echo packed > arch/x86/boot/bzImage ;;
     scx_*)
       [ -z "$fail_schedulers" ] || exit 3
       mkdir -p tools/sched_ext/build/bin
@@ -140,6 +141,8 @@ TEST_F(BuildKernelTest, StoresKernelConfigAndSchedulers) {
               IsOkAndHolds(HasSubstr("CONFIG_SCHED_CLASS_EXT=y")));
   ASSERT_OK_AND_ASSIGN(std::string image, ReadFile(result.entry.vmlinux_path));
   EXPECT_EQ(image.find("DDDD"), std::string::npos);
+  EXPECT_THAT(ReadFile(JoinPath(result.entry.dir, "bzImage")),
+              IsOkAndHolds("packed\n"));
   EXPECT_EQ(objects_, 2);
   EXPECT_THAT(stages_,
               ElementsAre(BuildStage::kUnpacking, BuildStage::kConfiguring,

@@ -67,9 +67,10 @@ class WorkDir {
 
 // The kernels of one user, on one machine.
 //
-// Shape:   ROOT/KEY/{vmlinux,config,metadata.json,schedulers/}; names starting
-//          with a dot are ours: .locks/, .work-KEY-XXXXXX/ (being made),
-//          .images/ (unpacked images that are no entry).
+// Shape:   ROOT/KEY/{vmlinux,bzImage,config,metadata.json,schedulers/}; bzImage
+//          is for other loaders than ours. Names starting with a dot are
+//          the cache's own: .locks/, .work-KEY-XXXXXX/ (being made), .images/
+//          (unpacked images that are no entry).
 // Threads: any; every method takes what it needs from the file system.
 // Errors:  file-system errors carry the path.
 class KernelCache {
@@ -104,10 +105,11 @@ class KernelCache {
   // A fresh ROOT/.work-KEY-XXXXXX.
   absl::StatusOr<WorkDir> MakeWorkDir(absl::string_view key) const;
 
-  // Turns `staged` (a directory inside a WorkDir, holding vmlinux, config and
-  // maybe schedulers/) into the entry `key`: metadata is completed with the
-  // image's size and hash, everything is synced, then one rename. An entry that
-  // exists is replaced. After a failure the old entry, if any, is as before.
+  // Turns `staged` (a directory inside a WorkDir, holding vmlinux, bzImage,
+  // config and maybe schedulers/) into the entry `key`: metadata is completed
+  // with the image's size and hash, everything is synced, then one rename. An
+  // entry that exists is replaced. After a failure the old entry, if any, is as
+  // before.
   absl::StatusOr<KernelEntry> Store(absl::string_view key,
                                     const std::string& staged,
                                     KernelMetadata metadata) const;
