@@ -3,12 +3,16 @@
 
 #include "guestd/kernel_log.h"
 
+#include <fcntl.h>
 #include <sys/klog.h>
+#include <unistd.h>
 
 #include <algorithm>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "base/unique_fd.h"
+#include "model/guest_layout.h"
 
 namespace ktstr::guestd {
 namespace {
@@ -40,6 +44,13 @@ std::string ReadKernelLog() {
   int count = klogctl(kReadAll, log.data(), static_cast<int>(log.size()));
   log.resize(std::max(count, 0));
   return WithoutPriorities(log);
+}
+
+void MarkKernelLog() {
+  UniqueFd log(open("/dev/kmsg", O_WRONLY | O_CLOEXEC));
+  // 7: debug.
+  const std::string line = absl::StrCat("<7>", kKernelLogMark, "\n");
+  if (log) (void)!write(log.get(), line.data(), line.size());
 }
 
 std::string WithoutPriorities(absl::string_view log) {

@@ -14,6 +14,10 @@ namespace ktstr::guestd {
 // ..." lines. Empty when the kernel does not let us.
 std::string ReadKernelLog();
 
+// Writes kKernelLogMark into the kernel's log, too unimportant for the console.
+// Without /dev/kmsg nothing happens: the mark is for timing only.
+void MarkKernelLog();
+
 // `log` without the "<6>" at the front of its lines.
 std::string WithoutPriorities(absl::string_view log);
 

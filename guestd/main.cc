@@ -20,6 +20,7 @@
 #include "guestd/cmdline.h"
 #include "guestd/cpus.h"
 #include "guestd/daemon.h"
+#include "guestd/kernel_log.h"
 #include "guestd/modules.h"
 #include "guestd/mounts.h"
 #include "guestd/priority.h"
@@ -86,6 +87,7 @@ v1::Hello MakeHello(const std::string& cmdline_text,
   hello.set_kernel_release(names.release);
   hello.set_init_error(init_error);
   *hello.mutable_init_started() = ToProtoDuration(init_started);
+  MarkKernelLog();
   *hello.mutable_hello_sent() = ToProtoDuration(RealClock().Monotonic());
   return hello;
 }

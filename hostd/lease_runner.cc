@@ -32,6 +32,9 @@ absl::Status CheckAttempt(const ktstr::v1::Attempt& attempt) {
 
 void FillFromWatch(WatchResult watch, ktstr::v1::AttemptResult* result) {
   for (auto& phase : watch.phases) *result->add_phases() = std::move(phase);
+  for (auto& step : watch.boot_steps) {
+    *result->add_boot_steps() = std::move(step);
+  }
   if (watch.guest.verdict) {
     *result->mutable_groups() =
         std::move(*watch.guest.verdict->mutable_groups());

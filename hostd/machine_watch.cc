@@ -17,6 +17,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
 #include "base/proto_time.h"
+#include "hostd/boot_steps.h"
 #include "hostd/text.h"
 
 namespace ktstr::hostd {
@@ -30,6 +31,8 @@ constexpr absl::Duration kLossGrace = absl::Seconds(2);
 constexpr absl::Duration kStopGrace = absl::Seconds(2);
 constexpr size_t kMaxReportLine = 64 << 10;
 constexpr size_t kStderrBytes = 8 << 10;
+// vmm reports nine, guestd and the kernel six.
+constexpr size_t kMaxBootSteps = 32;
 // Reads of one pipe before other descriptors get their turn.
 constexpr int kReadsPerTurn = 16;
 
@@ -108,6 +111,17 @@ WatchResult MachineWatch::Run() {
     NotePhase(result_.guest.phases[i].first, result_.guest.phases[i].second);
   }
   result_.console_tail = std::string(console_.tail());
+  if (hello_at_) {
+    for (auto& step :
+         KernelBootSteps(result_.guest.kernel_log.text(), *hello_at_)) {
+      result_.boot_steps.push_back(std::move(step));
+    }
+  }
+  std::stable_sort(result_.boot_steps.begin(), result_.boot_steps.end(),
+                   [](const auto& a, const auto& b) {
+                     return FromProtoDuration(a.since_start()) <
+                            FromProtoDuration(b.since_start());
+                   });
   std::stable_sort(result_.phases.begin(), result_.phases.end(),
                    [](const auto& a, const auto& b) {
                      return FromProtoDuration(a.since_start()) <
@@ -273,6 +287,9 @@ void MachineWatch::HandleHello() {
           absl::ToDoubleMilliseconds(FromProtoDuration(hello.init_started())),
           absl::ToDoubleMilliseconds(FromProtoDuration(hello.hello_sent()))));
   NotePhase(ktstr::v1::HELLO, now);
+  NoteStep("init", now - since_init);
+  NoteStep("hello", now);
+  hello_at_ = now - options_.started;
   result_.kernel_release = PrintableText(hello.kernel_release(), 64);
   Enter(Stage::kSetup);
   if (!hello.init_error().empty()) {
@@ -367,16 +384,11 @@ void MachineWatch::HandleReportLine(absl::string_view line) {
               std::string(MachineEndName(event->end)));
     return;
   }
-  if (report_times_.size() < 512) {
-    absl::StrAppendFormat(
-        &report_times_, "%s%s %.1f ms", report_times_.empty() ? "" : ", ",
-        PrintableText(event->name, 32),
-        absl::ToDoubleMilliseconds(event->at - options_.started));
-  }
+  NoteStep(event->name, event->at);
   if (event->name == "vcpus") {
-    NotePhase(ktstr::v1::VMM_UP, event->at, report_times_);
+    NotePhase(ktstr::v1::VMM_UP, event->at);
   } else if (event->name == "first-io") {
-    NotePhase(ktstr::v1::KERNEL_ENTERED, event->at, report_times_);
+    NotePhase(ktstr::v1::KERNEL_ENTERED, event->at);
   }
 }
 
@@ -433,6 +445,14 @@ void MachineWatch::NotePhase(ktstr::v1::Phase phase, absl::Duration at,
       ToProtoDuration(std::max(at - options_.started, absl::ZeroDuration()));
   evidence.set_detail(std::move(detail));
   control_->ReportPhase(phase);
+}
+
+void MachineWatch::NoteStep(absl::string_view name, absl::Duration at) {
+  if (result_.boot_steps.size() >= kMaxBootSteps) return;
+  ktstr::v1::BootStep& step = result_.boot_steps.emplace_back();
+  step.set_name(PrintableText(name, 32));
+  *step.mutable_since_start() =
+      ToProtoDuration(std::max(at - options_.started, absl::ZeroDuration()));
 }
 
 }  // namespace ktstr::hostd

@@ -45,6 +45,7 @@ struct WatchResult {
   Evidence evidence;
   GuestRecord guest;
   std::vector<ktstr::v1::PhaseEvidence> phases;  // ascending by time
+  std::vector<ktstr::v1::BootStep> boot_steps;   // ascending by time
   std::string console_tail;
   std::string kernel_release;
 };
@@ -100,6 +101,7 @@ class MachineWatch {
   void NoteDeadline(Deadline deadline, absl::Duration allowed);
   void NotePhase(ktstr::v1::Phase phase, absl::Duration at,
                  std::string detail = "");
+  void NoteStep(absl::string_view name, absl::Duration at);
   absl::Duration Now() const { return options_.clock->Monotonic(); }
 
   const Options options_;
@@ -124,11 +126,12 @@ class MachineWatch {
   bool is_report_open_ = true;
   bool is_stderr_open_ = true;
   std::string report_line_;
-  std::string report_times_;
   TailBuffer stderr_;
   Console console_;
   std::unique_ptr<GuestSession> session_;
   size_t phases_seen_ = 0;
+  // Since the start of vmm.
+  std::optional<absl::Duration> hello_at_;
   WatchResult result_;
 };
 

@@ -36,6 +36,9 @@ inline constexpr uint32_t kGuestServicePort = 1025;
 // Longest Hello, in bytes.
 inline constexpr uint32_t kMaxHelloBytes = 65536;
 
+// What guestd writes into the kernel's log when it sends its hello.
+inline constexpr char kKernelLogMark[] = "ktstr: hello";
+
 // Kernel command line: ktstr.epoch=N ktstr.nonce=HEX.
 inline constexpr char kCmdlineEpoch[] = "ktstr.epoch";
 inline constexpr char kCmdlineNonce[] = "ktstr.nonce";

@@ -3,6 +3,8 @@
 
 #include "results/names.h"
 
+#include <utility>
+
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
@@ -40,6 +42,29 @@ std::string PhaseWords(int phase) {
   if (phase == v1::PHASE_UNSPECIFIED) return "not started";
   return absl::AsciiStrToLower(
       absl::StrReplaceAll(PhaseName(phase), {{"_", " "}}));
+}
+
+std::string BootStepWords(absl::string_view name) {
+  constexpr std::pair<absl::string_view, absl::string_view> kWords[] = {
+      {"start", "process start"},
+      {"slots", "memory slots"},
+      {"vcpus", "vCPUs created"},
+      {"loaded", "kernel and initramfs in memory"},
+      {"entry", "first entry"},
+      {"kernel-log", "kernel's first line"},
+      {"first-io", "first device access"},
+      {"cpus-up", "all CPUs up"},
+      {"unpack", "kernel unpacks the initramfs"},
+      {"console", "first byte on the console"},
+      {"run-init", "kernel starts init"},
+      {"init", "init runs"},
+      {"vsock-connect", "guest calls the host"},
+      {"hello", "hello accepted"},
+  };
+  for (const auto& [known, words] : kWords) {
+    if (known == name) return std::string(words);
+  }
+  return std::string(name);
 }
 
 std::string FileNamePart(absl::string_view text) {

@@ -22,6 +22,10 @@ std::string FindingKindName(int kind);  // "STARVED", ...
 std::string PhaseName(int phase);       // "WORKLOAD_STARTED"
 std::string PhaseWords(int phase);      // "workload started"
 
+// What a BootStep's name stands for: "vcpus" is "vCPUs created". Names that
+// this program does not know stand for themselves.
+std::string BootStepWords(absl::string_view name);
+
 // `text` as part of a file name: letters, digits, '.', '_', '-'; anything else
 // is '_'; no leading dot; at most 120 bytes; never empty.
 std::string FileNamePart(absl::string_view text);

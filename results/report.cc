@@ -21,6 +21,10 @@ constexpr int kTailLines = 20;
 // Findings, groups and stimuli that one report shows; the result file has all.
 constexpr int kMaxRows = 50;
 
+double Milliseconds(const google::protobuf::Duration& duration) {
+  return double(duration.seconds()) * 1e3 + duration.nanos() / 1e6;
+}
+
 int64_t WholeMilliseconds(const google::protobuf::Duration& duration) {
   return duration.seconds() * 1000 + duration.nanos() / 1000000;
 }
@@ -41,6 +45,7 @@ class Report {
     AddHeader();
     AddStats();
     AddDiagnostics();
+    if (options_.is_verbose) AddBootSteps();
     AddTimeline();
     AddLog("scheduler log", result_.scheduler_log_tail(), kTailLines);
     AddLog("test log", result_.test_log_tail(), kTailLines);
@@ -177,6 +182,22 @@ class Report {
                             : "",
                         ", attempt ", variant_.epoch()));
     }
+  }
+
+  // Every millisecond from the start of vmm to the hello, by who spent it.
+  void AddBootSteps() {
+    if (result_.boot_steps().empty()) return;
+    Section("boot");
+    double before = 0;
+    int rows = 0;
+    for (const v1::BootStep& step : result_.boot_steps()) {
+      if (++rows > kMaxRows) break;
+      const double at = Milliseconds(step.since_start());
+      Line(absl::StrFormat("  %10.1f ms  %+9.1f  %s", at, at - before,
+                           BootStepWords(PrintableLine(step.name(), 32))));
+      before = at;
+    }
+    MoreRows(result_.boot_steps_size());
   }
 
   void AddTimeline() {

@@ -50,6 +50,24 @@ v1::Variant MakeFailure() {
   return variant;
 }
 
+TEST(VariantReportTest, WholeReportsAccountForTheBoot) {
+  v1::Variant variant = MakeFailure();
+  auto add = [&variant](const char* name, int64_t microseconds) {
+    v1::BootStep& step = *variant.mutable_result()->add_boot_steps();
+    step.set_name(name);
+    step.mutable_since_start()->set_nanos(int32_t(microseconds * 1000));
+  };
+  add("start", 1250);
+  add("vcpus", 3250);
+  add("\033[31m", 900000);
+  EXPECT_THAT(VariantReport(variant, {.is_verbose = true}),
+              HasSubstr("boot:\n"
+                        "         1.2 ms       +1.2  process start\n"
+                        "         3.2 ms       +2.0  vCPUs created\n"
+                        "       900.0 ms     +896.8  \\x1b[31m\n"));
+  EXPECT_THAT(VariantReport(variant, {}), Not(HasSubstr("boot:")));
+}
+
 TEST(VariantReportTest, FollowsTheLayout) {
   EXPECT_EQ(VariantReport(MakeFailure(), {}),
             R"(EXIT: runnable task stall

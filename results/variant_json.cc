@@ -80,6 +80,15 @@ json PhasesJson(const v1::AttemptResult& result) {
   return phases;
 }
 
+json BootStepsJson(const v1::AttemptResult& result) {
+  json steps = json::array();
+  for (const v1::BootStep& step : result.boot_steps()) {
+    steps.push_back({{"step", TextOrNull(step.name())},
+                     {"since_start_ms", Milliseconds(step.since_start())}});
+  }
+  return steps;
+}
+
 json FindingsJson(const v1::AttemptResult& result) {
   json findings = json::array();
   for (const v1::Finding& finding : result.findings()) {
@@ -204,6 +213,7 @@ void AddResult(const v1::Variant& variant, json& out) {
   out["stats"] = StatsJson(result);
   out["stimulus_events"] = StimuliJson(result);
   out["phases"] = PhasesJson(result);
+  out["boot_steps"] = BootStepsJson(result);
   out["machine_end"] = TextOrNull(result.machine_end());
   out["machine_end_detail"] = TextOrNull(result.machine_end_detail());
   out["attempt_epoch"] = variant.epoch() > 0 ? json(variant.epoch()) : json();

@@ -37,6 +37,9 @@ v1::Variant MakeVariant() {
   v1::PhaseEvidence& phase = *result.add_phases();
   phase.set_phase(v1::HELLO);
   phase.mutable_since_start()->set_nanos(1234567);
+  v1::BootStep& step = *result.add_boot_steps();
+  step.set_name("vcpus");
+  step.mutable_since_start()->set_nanos(7654321);
   for (double spread : {10.0, 30.0}) {
     v1::GroupStats& group = *result.add_groups();
     group.set_cgroup("cg");
@@ -76,6 +79,8 @@ TEST(VariantJsonTest, TellsTheOutcome) {
   EXPECT_EQ(out["wall_time_ms"], 1500.0);
   EXPECT_EQ(out["phases"][0]["phase"], "HELLO");
   EXPECT_EQ(out["phases"][0]["since_start_ms"], 1.235);
+  EXPECT_EQ(out["boot_steps"][0]["step"], "vcpus");
+  EXPECT_EQ(out["boot_steps"][0]["since_start_ms"], 7.654);
   EXPECT_EQ(out["logs"]["console"], "x.console.log");
   EXPECT_EQ(out["logs"]["test"], nullptr);
 }

@@ -25,7 +25,6 @@ case ${1:-} in
       //tests/guest:topology
       //tests/perf:boot_phases
       //tests/perf:boot_race
-      //tests/perf:speaking_init
     )
     ;;
   -h | --help) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 0 ;;

@@ -7,8 +7,8 @@
 #   --out     directory for results, visible to the program as $KTSTR_OUT
 #   --qemu    the program starts qemu-system-x86_64
 # PROGRAM is a name in out/. In an ARG, "@bin" stands for the directory of the
-# programs, "@kernel" and "@scheduler" for the kernel and its scx_simple, "@out"
-# for the results directory.
+# programs, "@kernel", "@bzimage" and "@scheduler" for the kernel, the same kernel
+# packed, and its scx_simple, "@out" for the results directory.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -44,6 +44,7 @@ assemble() {
   for argument in "${given[@]}"; do
     argument=${argument//@bin/$1}
     argument=${argument//@kernel/$2}
+    argument=${argument//@bzimage/$(dirname "$2")/bzImage}
     argument=${argument//@scheduler/$3}
     arguments+=("${argument//@out/$4}")
   done
@@ -66,6 +67,8 @@ assemble /ktstr/bin /ktstr/kernel/vmlinux /ktstr/kernel/schedulers/scx_simple \
 lab=(tools/labhost --cpus 1 --memory "${KTSTR_LAB_MEMORY_MIB:-6144}" --dir out:/ktstr/bin
   --file "$kernel:/ktstr/kernel/vmlinux"
   --program "$scheduler:/ktstr/kernel/schedulers/scx_simple")
+[[ ! -e $(dirname "$kernel")/bzImage ]] ||
+  lab+=(--file "$(dirname "$kernel")/bzImage:/ktstr/kernel/bzImage")
 [[ -z $results ]] || lab+=(--out "$results")
 if [[ -n $needs_qemu ]]; then
   qemu=$(command -v qemu-system-x86_64)

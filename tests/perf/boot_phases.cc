@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The ktstr authors
 
-// Prints, phase by phase, how long a guest takes from the start of its vmm, as
-// the medians over a few attempts of an empty test: one JSON line a phase.
+// Prints, step by step, how long a guest takes from the start of its vmm to its
+// hello, as the medians over a few attempts of an empty test: one JSON line a
+// step.
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -19,18 +20,18 @@ namespace {
 
 constexpr int kRuns = 5;
 
-// A phase and when it was reached in each run, in order of the runs.
+// A step and when it was reached in each run, in order of the runs.
 struct Samples {
-  std::string phase;
+  std::string step;
   std::vector<double> since_start_ms;
 };
 
-std::vector<double>& SamplesOf(const std::string& phase,
+std::vector<double>& SamplesOf(const std::string& step,
                                std::vector<Samples>& all) {
   for (Samples& samples : all) {
-    if (samples.phase == phase) return samples.since_start_ms;
+    if (samples.step == step) return samples.since_start_ms;
   }
-  return all.emplace_back(Samples{phase, {}}).since_start_ms;
+  return all.emplace_back(Samples{step, {}}).since_start_ms;
 }
 
 void PrintFigure(const std::string& name, std::vector<double> values,
@@ -56,14 +57,14 @@ int Main() {
       return 1;
     }
     const nlohmann::json& file = run.results[0].file;
-    for (const auto& phase : file["phases"]) {
-      SamplesOf(phase.value("phase", ""), all)
-          .push_back(phase.value("since_start_ms", 0.0));
+    for (const auto& step : file["boot_steps"]) {
+      SamplesOf(step.value("step", ""), all)
+          .push_back(step.value("since_start_ms", 0.0));
     }
     where = file["host"].value("host_class", "unknown");
   }
   for (const Samples& samples : all) {
-    PrintFigure(samples.phase, samples.since_start_ms, where);
+    PrintFigure(samples.step, samples.since_start_ms, where);
   }
   return 0;
 }

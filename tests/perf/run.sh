@@ -38,15 +38,15 @@ if wanted boot.phases; then
   ran=1
 fi
 
-if wanted boot.init_ratio_microvm boot.init_ratio_q35; then
+if wanted boot.hello_ratio_microvm boot.hello_ratio_q35; then
   tools/build_programs.sh --tests
   kernel=$(tools/test_kernel.sh)
-  tools/with_kvm.sh --kernel "$kernel" --qemu -- boot_race --bin @bin --kernel @kernel |
-    only_wanted
+  tools/with_kvm.sh --kernel "$kernel" --qemu -- \
+    boot_race --bin @bin --kernel @kernel --bzimage @bzimage | only_wanted
   ran=1
 fi
 
 if [[ $ran == 0 ]]; then
-  echo "perf: no figure matches $glob; known: vmm.first_io_ratio vmm.rss_ratio vmm.vcpu252_extra_ms boot.phases boot.init_ratio_microvm boot.init_ratio_q35" >&2
+  echo "perf: no figure matches $glob; known: vmm.first_io_ratio vmm.rss_ratio vmm.vcpu252_extra_ms boot.phases boot.hello_ratio_microvm boot.hello_ratio_q35" >&2
   exit 2
 fi
