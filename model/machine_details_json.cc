@@ -111,7 +111,7 @@ absl::Status ReadSideCache(const json& object, MemorySideCache& cache) {
   return absl::OkStatus();
 }
 
-absl::Status ReadNode(const json& object, NumaNode& node) {
+absl::Status ReadNode(const json& object, DeclaredNode& node) {
   if (!object.is_object()) return BadKey("nodes", "an array of objects");
   for (const auto& [key, value] : object.items()) {
     if (key == "llcs") {
@@ -134,11 +134,11 @@ absl::Status ReadNode(const json& object, NumaNode& node) {
   return absl::OkStatus();
 }
 
-absl::Status ReadNodes(const json& value, std::vector<NumaNode>& nodes) {
+absl::Status ReadNodes(const json& value, std::vector<DeclaredNode>& nodes) {
   if (!value.is_array() || value.size() > kMostItems) {
     return BadKey("nodes", "an array of objects");
   }
-  nodes.assign(value.size(), NumaNode());
+  nodes.assign(value.size(), DeclaredNode());
   for (size_t i = 0; i < nodes.size(); ++i) {
     ABSL_RETURN_IF_ERROR(ReadNode(value[i], nodes[i]));
   }
@@ -194,7 +194,7 @@ absl::Status ReadCaches(const json& object, CpuCaches& caches) {
   return absl::OkStatus();
 }
 
-json WriteNode(const NumaNode& node) {
+json WriteNode(const DeclaredNode& node) {
   json object = {{"llcs", node.llcs}, {"memory_mib", node.memory_mib}};
   if (node.latency_ns) object["latency_ns"] = *node.latency_ns;
   if (node.bandwidth_mbps) object["bandwidth_mbps"] = *node.bandwidth_mbps;
@@ -246,7 +246,8 @@ void WriteMachineDetails(const MachineDetails& details, json& object) {
   const MachineDetails unsaid;
   if (!details.nodes.empty()) {
     json& nodes = object["nodes"] = json::array();
-    for (const NumaNode& node : details.nodes) nodes.push_back(WriteNode(node));
+    for (const DeclaredNode& node : details.nodes)
+      nodes.push_back(WriteNode(node));
   }
   if (!details.distances.empty()) object["distances"] = details.distances;
   if (!details.latency_ns.empty()) object["latency_ns"] = details.latency_ns;

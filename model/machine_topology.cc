@@ -63,7 +63,7 @@ absl::Status CheckCaches(const CpuCaches& caches) {
   return CheckCache("l3", caches.l3);
 }
 
-absl::Status CheckNode(int index, const NumaNode& node) {
+absl::Status CheckNode(int index, const DeclaredNode& node) {
   if (node.llcs < 0 || node.llcs > Topology::kMaxCpus) {
     return Refuse("node ", index, " has ", node.llcs,
                   " LLCs, accepted are 0 to ", Topology::kMaxCpus);
@@ -96,14 +96,14 @@ absl::Status CheckNode(int index, const NumaNode& node) {
   return absl::OkStatus();
 }
 
-std::vector<NumaNode> UniformNodes(const Topology& topology,
-                                   int64_t memory_mib) {
-  std::vector<NumaNode> nodes(topology.nodes());
+std::vector<DeclaredNode> UniformNodes(const Topology& topology,
+                                       int64_t memory_mib) {
+  std::vector<DeclaredNode> nodes(topology.nodes());
   for (int llc = 0; llc < topology.llcs(); ++llc) {
     ++nodes[topology.NodeOfLlc(llc)].llcs;
   }
   const int64_t share = memory_mib / topology.nodes();
-  for (NumaNode& node : nodes) node.memory_mib = share;
+  for (DeclaredNode& node : nodes) node.memory_mib = share;
   nodes.back().memory_mib = memory_mib - share * (topology.nodes() - 1);
   return nodes;
 }
@@ -168,7 +168,7 @@ absl::Status MachineTopology::CheckListedNodes() const {
   int with_cpus = 0;
   int64_t llcs = 0, memory_mib = 0;
   for (int i = 0; i < int(details_.nodes.size()); ++i) {
-    const NumaNode& node = details_.nodes[i];
+    const DeclaredNode& node = details_.nodes[i];
     ABSL_RETURN_IF_ERROR(CheckNode(i, node));
     if (node.llcs > 0 && with_cpus < i) {
       return Refuse("node ", i, " has LLCs and node ", i - 1,
@@ -289,7 +289,7 @@ absl::Status MachineTopology::ChooseBandwidthUnit() {
     for (int value : row) ABSL_RETURN_IF_ERROR(check(value));
   }
   if (!details_.bandwidth_mbps.empty()) return absl::OkStatus();
-  for (const NumaNode& node : nodes_) {
+  for (const DeclaredNode& node : nodes_) {
     if (node.bandwidth_mbps) ABSL_RETURN_IF_ERROR(check(*node.bandwidth_mbps));
   }
   return absl::OkStatus();
@@ -329,7 +329,7 @@ bool MachineTopology::has_memory_attributes() const {
       !details_.bandwidth_mbps.empty()) {
     return true;
   }
-  const NumaNode& only = nodes_[0];
+  const DeclaredNode& only = nodes_[0];
   return only.latency_ns || only.bandwidth_mbps || only.memory_side_cache;
 }
 
@@ -337,7 +337,7 @@ int64_t MachineTopology::ExactLatencyNs(int initiator, int target) const {
   if (!details_.latency_ns.empty()) {
     return details_.latency_ns[initiator][target];
   }
-  const NumaNode& node = nodes_[target];
+  const DeclaredNode& node = nodes_[target];
   const int64_t distance = Distance(initiator, target);
   if (node.latency_ns) {
     return std::max<int64_t>(1, *node.latency_ns * distance /
@@ -351,7 +351,7 @@ int64_t MachineTopology::ExactBandwidthMbps(int initiator, int target) const {
   if (!details_.bandwidth_mbps.empty()) {
     return details_.bandwidth_mbps[initiator][target];
   }
-  const NumaNode& node = nodes_[target];
+  const DeclaredNode& node = nodes_[target];
   const int64_t distance = Distance(initiator, target);
   if (node.bandwidth_mbps) {
     return int64_t{*node.bandwidth_mbps} *

@@ -63,7 +63,7 @@ struct MemorySideCache {
 };
 
 // One NUMA node. Without LLCs it is a memory-only node, such as CXL memory.
-struct NumaNode {
+struct DeclaredNode {
   int llcs = 0;
   int64_t memory_mib = 0;
   // Of the node's memory as its nearest node with CPUs sees it (itself, if it
@@ -73,7 +73,7 @@ struct NumaNode {
   std::optional<int> bandwidth_mbps;
   std::optional<MemorySideCache> memory_side_cache;
 
-  friend bool operator==(const NumaNode&, const NumaNode&) = default;
+  friend bool operator==(const DeclaredNode&, const DeclaredNode&) = default;
 };
 
 // What may be said of a machine beyond its NnNlNcNt and its memory. The default
@@ -83,7 +83,7 @@ struct MachineDetails {
   // CPUs first (kernels number them so), as many as the topology has, their
   // LLCs adding up to its LLCs; then memory-only nodes; memory adding up to the
   // machine's.
-  std::vector<NumaNode> nodes;
+  std::vector<DeclaredNode> nodes;
   // Row: from. 10 on the diagonal, 11 to 254 elsewhere, symmetric. Empty: 20.
   std::vector<std::vector<int>> distances;
   // Row: initiator, a node with CPUs. Column: target, any node. Empty: from the
@@ -133,7 +133,7 @@ class MachineTopology {
   LlcsAre llcs_are() const { return details_.llcs_are; }
 
   // Every node, listed or not; memory-only ones last.
-  absl::Span<const NumaNode> nodes() const { return nodes_; }
+  absl::Span<const DeclaredNode> nodes() const { return nodes_; }
   int node_count() const { return int(nodes_.size()); }
   // Nodes with CPUs are 0 to cpu_nodes() - 1.
   int cpu_nodes() const { return topology_.nodes(); }
@@ -178,7 +178,7 @@ class MachineTopology {
   Topology topology_;
   int64_t memory_mib_ = 256;
   MachineDetails details_;
-  std::vector<NumaNode> nodes_;
+  std::vector<DeclaredNode> nodes_;
   std::vector<int> node_of_llc_;
   int bandwidth_unit_ = 1;
 };

@@ -23,8 +23,11 @@ case ${1:-} in
       //tests/e2e:e2e_test
       //tests/guest:broken
       //tests/guest:topology
+      //tests/machine:machine_init
+      //tests/machine:machine_test
       //tests/perf:boot_phases
       //tests/perf:boot_race
+      //tests/perf:packages_ratio
     )
     ;;
   -h | --help) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 0 ;;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Everything CI runs: lint, layering, unit and machine tests, the unit tests under
-# sanitizers, fuzzing, end to end on a real kernel.
+# sanitizers, fuzzing, machines and the whole fleet on a real kernel.
 #
 # Each stage ends with a line "NAME: N passed, N failed[, N skipped]"; the last
 # line of all is their sum. A stage that breaks without such a line counts as one
@@ -59,6 +59,7 @@ mapfile -t tsan_targets < <(bazel query --noshow_progress 2>/dev/null \
   "tests(//...) except rdeps(tests(//...), @grpc//:grpc) except attr(tags, 'requires-kvm|no-sanitizer', //...)")
 stage tsan bazel_test tsan --config=tsan "${tsan_targets[@]}"
 stage fuzz tools/fuzz.sh
+stage machine tests/machine/run.sh
 stage e2e tests/e2e/run.sh
 
 echo "$passed passed, $failed failed, $skipped skipped"

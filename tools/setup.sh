@@ -21,8 +21,8 @@ packages=(
   linux-source-6.12 flex bison bc dwarves kmod cpio xz-utils zstd lz4 rsync
   # The emulated lab host; QEMU is also the peer of benchmarks.
   qemu-system-x86 busybox-static erofs-utils
-  # Checking generated ACPI tables.
-  acpica-tools
+  # Checking generated ACPI tables, and what a guest makes of them.
+  acpica-tools hwloc-nox
 )
 
 # One query for all; packages that dpkg never heard of are absent from the answer.

@@ -7,17 +7,26 @@
 
 #include <stdlib.h>
 
+#include <algorithm>
 #include <string>
-#include <vector>
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/file.h"
 #include "base/status_macros.h"
 #include "ktstr/ktstr.h"
+#include "model/machine_topology.h"
+#include "tests/guest/cpuid_report.h"
 #include "tests/guest/topology_report.h"
 
 namespace {
 
 using namespace ktstr;
+
+constexpr uint64_t kMaxCmdlineBytes = 1 << 16;
+// Differences shown; a wrong machine has thousands.
+constexpr size_t kMaxShown = 20;
 
 KTSTR_TEST(matches_declaration,
            .topology = {.llcs = 2, .cores = 2, .threads = 2},
@@ -27,12 +36,22 @@ KTSTR_TEST(matches_declaration,
   if (text == nullptr) {
     return absl::FailedPreconditionError("KTSTR_TOPOLOGY is not set");
   }
-  ABSL_ASSIGN_OR_RETURN(Topology declared, Topology::Parse(text));
+  ABSL_ASSIGN_OR_RETURN(Topology topology, Topology::Parse(text));
+  // How much memory the guest has is not said here: one that every node shares.
   ABSL_ASSIGN_OR_RETURN(
-      std::vector<std::string> differences,
-      guest::CompareTopology("/sys/devices/system", declared));
-  if (differences.empty()) return pass();
-  return fail(absl::StrJoin(differences, "; "));
+      MachineTopology declared,
+      MachineTopology::Create(topology, int64_t{256} * topology.nodes()));
+  ABSL_ASSIGN_OR_RETURN(std::string cmdline,
+                        ReadFile("/proc/cmdline", kMaxCmdlineBytes));
+  guest::Facts facts("/sys/devices/system");
+  guest::CompareCpus(declared, guest::ThisMachineIsAmd(), facts);
+  guest::CompareNodes(declared, absl::StrContains(cmdline, "maxcpus="), facts);
+  ABSL_RETURN_IF_ERROR(guest::CompareCpuidOfThisMachine(declared, facts));
+  const auto& all = facts.differences();
+  if (all.empty()) return pass();
+  const auto end = all.begin() + std::min(all.size(), kMaxShown);
+  return fail(absl::StrCat(
+      all.size(), " differences: ", absl::StrJoin(all.begin(), end, "; ")));
 }
 
 KTSTR_TEST(empty) { return pass(); }

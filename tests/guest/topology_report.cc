@@ -3,237 +3,201 @@
 
 #include "tests/guest/topology_report.h"
 
+#include <bit>
+#include <cstdint>
 #include <map>
-#include <optional>
-#include <set>
-#include <utility>
+#include <string>
+#include <vector>
 
-#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
-#include "base/cpu_list.h"
-#include "base/file.h"
-#include "base/status_macros.h"
 
 namespace ktstr::guest {
 namespace {
 
-constexpr uint64_t kMaxBytes = 1 << 16;
-// What a machine without declared distances has.
-constexpr int kLocalDistance = 10;
-constexpr int kRemoteDistance = 20;
+constexpr int64_t kPagesPerMib = 256;
+// Pages 0, and 0x9F to 0xFF.
+constexpr int64_t kLowPagesAbsent = 1 + 0x100 - 0x9F;
 
-class Comparison {
- public:
-  Comparison(std::string root, const Topology& declared)
-      : root_(std::move(root)), declared_(declared) {
-    for (int cpu = 0; cpu < declared_.cpus(); ++cpu) all_.push_back(cpu);
+std::vector<int> UpTo(int count) {
+  std::vector<int> numbers(count);
+  for (int i = 0; i < count; ++i) numbers[i] = i;
+  return numbers;
+}
+
+std::vector<int> Siblings(const MachineTopology& machine, int cpu) {
+  std::vector<int> siblings;
+  const int first = cpu - machine.PlaceOf(cpu).thread;
+  for (int i = 0; i < machine.topology().threads_per_core(); ++i) {
+    siblings.push_back(first + i);
   }
+  return siblings;
+}
 
-  absl::StatusOr<std::vector<std::string>> Run() {
-    ABSL_RETURN_IF_ERROR(ExpectList("cpu/online", all_));
-    for (int cpu : all_) {
-      if (!FileExists(Path(CpuDir(cpu)))) {
-        differences_.push_back(absl::StrCat("there is no CPU ", cpu));
-        continue;
-      }
-      ABSL_RETURN_IF_ERROR(CheckCpu(cpu));
-      ABSL_RETURN_IF_ERROR(CheckCaches(cpu));
-    }
-    ABSL_RETURN_IF_ERROR(CheckCoreIds());
-    ABSL_RETURN_IF_ERROR(CheckNodes());
-    return std::move(differences_);
-  }
+// Core ids count from 0 in a package; those of an LLC begin at a power of two.
+int CoreId(const MachineTopology& machine, const CpuPlace& place) {
+  if (machine.llcs_are() == LlcsAre::kPackages) return place.core;
+  const auto cores = uint32_t(machine.topology().cores_per_llc());
+  return place.llc * int(std::bit_ceil(cores)) + place.core;
+}
 
- private:
-  std::string Path(const std::string& file) const {
-    return JoinPath(root_, file);
-  }
-  static std::string CpuDir(int cpu) { return absl::StrCat("cpu/cpu", cpu); }
+void CompareCpuTopology(const MachineTopology& machine, bool is_amd, int cpu,
+                        Facts& facts) {
+  const std::string dir = absl::StrCat("cpu/cpu", cpu, "/topology/");
+  const CpuPlace place = machine.PlaceOf(cpu);
+  const LlcsAre llcs_are = machine.llcs_are();
+  const std::vector<int> siblings = Siblings(machine, cpu);
+  const std::vector<int> of_llc = machine.topology().CpusOfLlc(place.llc);
+  const std::vector<int> all = UpTo(machine.cpus());
+  const auto& package = llcs_are == LlcsAre::kPackages ? of_llc : all;
+  facts.ExpectCpus(dir + "thread_siblings_list", siblings);
+  facts.ExpectCpus(dir + "core_cpus_list", siblings);
+  facts.ExpectCpus(dir + "die_cpus_list", DieOf(machine, is_amd, cpu));
+  facts.ExpectCpus(dir + "package_cpus_list", package);
+  facts.ExpectCpus(dir + "core_siblings_list", package);
+  facts.ExpectNumber(dir + "core_id", CoreId(machine, place));
+  facts.ExpectNumber(dir + "die_id",
+                     llcs_are == LlcsAre::kGroups ? 0 : place.llc);
+  facts.ExpectNumber(dir + "physical_package_id",
+                     llcs_are == LlcsAre::kPackages ? place.llc : 0);
+}
 
-  absl::StatusOr<std::string> Text(const std::string& file) const {
-    ABSL_ASSIGN_OR_RETURN(std::string text, ReadFile(Path(file), kMaxBytes));
-    return std::string(absl::StripAsciiWhitespace(text));
-  }
-
-  absl::StatusOr<int> Number(const std::string& file) const {
-    ABSL_ASSIGN_OR_RETURN(std::string text, Text(file));
-    int number = 0;
-    if (absl::SimpleAtoi(text, &number)) return number;
-    return absl::InvalidArgumentError(
-        absl::StrCat(Path(file), ": \"", text, "\" is not a number"));
-  }
-
-  absl::Status ExpectList(const std::string& file,
-                          const std::vector<int>& expected) {
-    ABSL_ASSIGN_OR_RETURN(std::string text, Text(file));
-    absl::StatusOr<std::vector<int>> found = ParseCpuList(text);
-    if (!found.ok()) return Annotate(found.status(), Path(file));
-    if (*found != expected) {
-      differences_.push_back(absl::StrCat(file, " is \"", text,
-                                          "\", declared \"",
-                                          FormatCpuList(expected), "\""));
-    }
-    return absl::OkStatus();
-  }
-
-  absl::Status ExpectListIfThere(const std::string& file,
-                                 const std::vector<int>& expected) {
-    if (!FileExists(Path(file))) return absl::OkStatus();
-    return ExpectList(file, expected);
-  }
-
-  std::vector<int> Siblings(int cpu) const {
-    const CpuPlace place = declared_.PlaceOf(cpu);
-    std::vector<int> siblings;
-    for (int other : declared_.CpusOfLlc(place.llc)) {
-      if (declared_.PlaceOf(other).core == place.core) {
-        siblings.push_back(other);
-      }
-    }
-    return siblings;
-  }
-
-  absl::Status CheckCpu(int cpu) {
-    const std::string dir = CpuDir(cpu) + "/topology/";
-    ABSL_RETURN_IF_ERROR(
-        ExpectList(dir + "thread_siblings_list", Siblings(cpu)));
-    ABSL_RETURN_IF_ERROR(
-        ExpectListIfThere(dir + "core_cpus_list", Siblings(cpu)));
-    ABSL_RETURN_IF_ERROR(ExpectListIfThere(dir + "package_cpus_list", all_));
-    ABSL_RETURN_IF_ERROR(ExpectListIfThere(dir + "core_siblings_list", all_));
-    ABSL_RETURN_IF_ERROR(ExpectSameAsFirst(cpu, "physical_package_id"));
-    if (FileExists(Path(dir + "die_id"))) {
-      ABSL_RETURN_IF_ERROR(ExpectSameAsFirst(cpu, "die_id"));
-    }
-    return absl::OkStatus();
-  }
-
-  absl::Status ExpectSameAsFirst(int cpu, const std::string& name) {
-    ABSL_ASSIGN_OR_RETURN(int first, Number("cpu/cpu0/topology/" + name));
-    ABSL_ASSIGN_OR_RETURN(int own, Number(CpuDir(cpu) + "/topology/" + name));
-    if (own != first) {
-      differences_.push_back(absl::StrCat(
-          name, " of CPU ", cpu, " is ", own, ", that of CPU 0 is ", first,
-          "; declared is one package with one die"));
-    }
-    return absl::OkStatus();
-  }
-
-  // The same for threads of a core, different for every core.
-  absl::Status CheckCoreIds() {
-    std::map<int, std::vector<int>> cpus_of_id;
-    for (int cpu : all_) {
-      const std::string file = CpuDir(cpu) + "/topology/core_id";
-      if (!FileExists(Path(file))) continue;
-      ABSL_ASSIGN_OR_RETURN(int id, Number(file));
-      cpus_of_id[id].push_back(cpu);
-    }
-    for (const auto& [id, cpus] : cpus_of_id) {
-      if (cpus == Siblings(cpus.front())) continue;
-      differences_.push_back(
-          absl::StrCat("core_id ", id, " is that of CPUs ", FormatCpuList(cpus),
-                       ", declared ", FormatCpuList(Siblings(cpus.front()))));
-    }
-    return absl::OkStatus();
-  }
-
-  absl::Status CheckCaches(int cpu) {
-    const std::string dir = CpuDir(cpu) + "/cache";
-    std::map<int, std::vector<std::string>> by_level;
-    if (FileExists(Path(dir))) {
-      ABSL_ASSIGN_OR_RETURN(std::vector<std::string> names, ListDir(Path(dir)));
-      for (const std::string& name : names) {
-        if (!absl::StartsWith(name, "index")) continue;
-        std::string index = absl::StrCat(dir, "/", name);
-        ABSL_ASSIGN_OR_RETURN(int level, Number(index + "/level"));
-        by_level[level].push_back(index);
-      }
-    }
-    if (by_level.empty()) {
-      differences_.push_back(absl::StrCat("CPU ", cpu, " shows no cache"));
-      return absl::OkStatus();
-    }
-    const int last = by_level.rbegin()->first;
-    for (const auto& [level, indices] : by_level) {
-      for (const std::string& index : indices) {
-        ABSL_RETURN_IF_ERROR(CheckCache(
-            index, level == last
-                       ? declared_.CpusOfLlc(declared_.PlaceOf(cpu).llc)
-                       : Siblings(cpu)));
-      }
-    }
-    return absl::OkStatus();
-  }
-
-  absl::Status CheckCache(const std::string& index,
-                          const std::vector<int>& sharing) {
-    ABSL_RETURN_IF_ERROR(ExpectList(index + "/shared_cpu_list", sharing));
-    ABSL_ASSIGN_OR_RETURN(std::string size, Text(index + "/size"));
-    int kib = 0;
-    if (!absl::SimpleAtoi(absl::StripSuffix(size, "K"), &kib) || kib <= 0) {
-      differences_.push_back(
-          absl::StrCat(index, "/size is \"", size, "\", not a size in KiB"));
-    }
-    return absl::OkStatus();
-  }
-
-  absl::Status CheckNodes() {
-    std::set<std::string> expected;
-    for (int node = 0; node < declared_.nodes(); ++node) {
-      std::string dir = absl::StrCat("node", node);
-      expected.insert(dir);
-      if (!FileExists(Path("node/" + dir))) {
-        differences_.push_back(absl::StrCat("there is no NUMA node ", node));
-        continue;
-      }
-      ABSL_RETURN_IF_ERROR(ExpectList(absl::StrCat("node/", dir, "/cpulist"),
-                                      declared_.CpusOfNode(node)));
-      ABSL_RETURN_IF_ERROR(CheckDistances(node));
-    }
-    ABSL_ASSIGN_OR_RETURN(std::vector<std::string> names,
-                          ListDir(Path("node")));
-    for (absl::string_view name : names) {
-      int id = 0;
-      absl::string_view number = name;
-      if (!absl::ConsumePrefix(&number, "node") ||
-          !absl::SimpleAtoi(number, &id)) {
-        continue;
-      }
-      if (!expected.contains(std::string(name))) {
-        differences_.push_back(
-            absl::StrCat("NUMA ", name, " exists but is not declared"));
-      }
-    }
-    return absl::OkStatus();
-  }
-
-  absl::Status CheckDistances(int node) {
-    const std::string file = absl::StrCat("node/node", node, "/distance");
-    ABSL_ASSIGN_OR_RETURN(std::string text, Text(file));
-    std::vector<int> expected(declared_.nodes(), kRemoteDistance);
-    expected[node] = kLocalDistance;
-    if (text != absl::StrJoin(expected, " ")) {
-      differences_.push_back(absl::StrCat(file, " is \"", text,
-                                          "\", declared \"",
-                                          absl::StrJoin(expected, " "), "\""));
-    }
-    return absl::OkStatus();
-  }
-
-  const std::string root_;
-  const Topology declared_;
-  std::vector<int> all_;
-  std::vector<std::string> differences_;
+struct CacheFacts {
+  int level;
+  const char* type;
+  CacheGeometry geometry;
+  std::vector<int> sharing;
 };
+
+void CompareCaches(const MachineTopology& machine, int cpu, Facts& facts) {
+  const std::string dir = absl::StrCat("cpu/cpu", cpu, "/cache");
+  const CpuCaches& caches = machine.caches();
+  const std::vector<int> core = Siblings(machine, cpu);
+  const std::vector<int> llc =
+      machine.topology().CpusOfLlc(machine.PlaceOf(cpu).llc);
+  const CacheFacts declared[] = {{1, "Data", caches.l1d, core},
+                                 {1, "Instruction", caches.l1i, core},
+                                 {2, "Unified", caches.l2, core},
+                                 {3, "Unified", caches.l3, llc}};
+  facts.ExpectNumbered(dir, "index", {0, 1, 2, 3});
+  for (int i = 0; i < 4; ++i) {
+    const std::string index = absl::StrCat(dir, "/index", i, "/");
+    const CacheFacts& cache = declared[i];
+    facts.ExpectNumber(index + "level", cache.level);
+    facts.ExpectText(index + "type", cache.type);
+    facts.ExpectText(index + "size",
+                     absl::StrCat(cache.geometry.size_kib, "K"));
+    facts.ExpectNumber(index + "ways_of_associativity", cache.geometry.ways);
+    facts.ExpectNumber(index + "number_of_sets", cache.geometry.sets());
+    facts.ExpectNumber(index + "coherency_line_size",
+                       cache.geometry.line_bytes);
+    facts.ExpectCpus(index + "shared_cpu_list", cache.sharing);
+  }
+}
+
+void CompareAttributes(const MachineTopology& machine, int node,
+                       bool cpus_came_late, Facts& facts) {
+  const std::string dir = absl::StrCat("node/node", node, "/");
+  if (!machine.has_memory_attributes()) {
+    facts.ExpectAbsent(dir + "access0");
+    facts.ExpectAbsent(dir + "memory_side_cache");
+    return;
+  }
+  const int nearest = machine.NearestCpuNode(node);
+  // Class 0 is of all initiators, class 1 of CPUs: here they are the same.
+  for (const char* access : {"access0", "access1"}) {
+    if (cpus_came_late && access == absl::string_view("access1")) continue;
+    const std::string initiators = absl::StrCat(dir, access, "/initiators");
+    facts.ExpectNumbered(initiators, "node", {nearest});
+    for (const char* operation : {"read", "write"}) {
+      const std::string file = absl::StrCat(initiators, "/", operation);
+      facts.ExpectNumber(file + "_latency", machine.LatencyNs(nearest, node));
+      facts.ExpectNumber(file + "_bandwidth",
+                         machine.BandwidthMbps(nearest, node));
+    }
+  }
+  const auto& cache = machine.nodes()[node].memory_side_cache;
+  if (!cache) return facts.ExpectAbsent(dir + "memory_side_cache");
+  const std::string index = dir + "memory_side_cache/index1/";
+  facts.ExpectNumbered(dir + "memory_side_cache", "index", {1});
+  facts.ExpectNumber(index + "size", cache->size_mib << 20);
+  facts.ExpectNumber(index + "line_size", cache->line_bytes);
+  facts.ExpectNumber(
+      index + "indexing",
+      cache->indexing == MemorySideCache::Indexing::kDirectMapped ? 0 : 1);
+  facts.ExpectNumber(
+      index + "write_policy",
+      cache->write_policy == MemorySideCache::WritePolicy::kWriteBack ? 0 : 1);
+}
 
 }  // namespace
 
-absl::StatusOr<std::vector<std::string>> CompareTopology(
-    const std::string& root, const Topology& declared) {
-  return Comparison(root, declared).Run();
+std::vector<int> DieOf(const MachineTopology& declared, bool is_amd, int cpu) {
+  const CpuPlace place = declared.PlaceOf(cpu);
+  if (declared.llcs_are() != LlcsAre::kGroups) {
+    return declared.topology().CpusOfLlc(place.llc);
+  }
+  // Leaf 0x8000001E has room for eight; match_die() of Linux's smpboot.c.
+  const int nodes = declared.cpu_nodes();
+  if (is_amd && nodes > 1 && nodes <= 8) return declared.CpusOfNode(place.node);
+  return UpTo(declared.cpus());
+}
+
+void CompareCpus(const MachineTopology& declared, bool is_amd, Facts& facts) {
+  facts.ExpectCpus("cpu/online", UpTo(declared.cpus()));
+  facts.ExpectNumbered("cpu", "cpu", UpTo(declared.cpus()));
+  for (int cpu = 0; cpu < declared.cpus(); ++cpu) {
+    CompareCpuTopology(declared, is_amd, cpu, facts);
+    CompareCaches(declared, cpu, facts);
+  }
+}
+
+void CompareNodes(const MachineTopology& declared, bool cpus_came_late,
+                  Facts& facts) {
+  std::vector<int> with_memory;
+  facts.ExpectNumbered("node", "node", UpTo(declared.node_count()));
+  for (int node = 0; node < declared.node_count(); ++node) {
+    const std::string dir = absl::StrCat("node/node", node, "/");
+    facts.ExpectCpus(dir + "cpulist", declared.CpusOfNode(node));
+    std::vector<int> distances;
+    for (int to = 0; to < declared.node_count(); ++to) {
+      distances.push_back(declared.Distance(node, to));
+    }
+    facts.ExpectText(dir + "distance", absl::StrJoin(distances, " "));
+    if (declared.nodes()[node].memory_mib == 0) continue;
+    with_memory.push_back(node);
+    CompareAttributes(declared, node, cpus_came_late, facts);
+  }
+  facts.ExpectCpus("node/online", UpTo(declared.node_count()));
+  facts.ExpectCpus("node/has_cpu", UpTo(declared.cpu_nodes()));
+  facts.ExpectCpus("node/has_memory", with_memory);
+}
+
+void ComparePages(const MachineTopology& declared, absl::string_view zoneinfo,
+                  Facts& facts) {
+  std::map<int, int64_t> present;
+  int node = -1;
+  for (absl::string_view line : absl::StrSplit(zoneinfo, '\n')) {
+    if (absl::ConsumePrefix(&line, "Node ")) {
+      const std::vector<absl::string_view> words = absl::StrSplit(line, ',');
+      if (!absl::SimpleAtoi(words[0], &node)) node = -1;
+      continue;
+    }
+    line = absl::StripAsciiWhitespace(line);
+    int64_t pages = 0;
+    if (absl::ConsumePrefix(&line, "present ") &&
+        absl::SimpleAtoi(line, &pages)) {
+      present[node] += pages;
+    }
+  }
+  for (int i = 0; i < declared.node_count(); ++i) {
+    facts.ExpectEqual(absl::StrCat("pages present on node ", i), present[i],
+                      declared.nodes()[i].memory_mib * kPagesPerMib -
+                          (i == 0 ? kLowPagesAbsent : 0));
+  }
 }
 
 }  // namespace ktstr::guest

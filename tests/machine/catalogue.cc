@@ -68,6 +68,10 @@ MachineSpec CatalogueMachine::Spec() const {
   return spec;
 }
 
+void PrintTo(const CatalogueMachine& machine, std::ostream* out) {
+  *out << machine.topology.ToString();
+}
+
 std::vector<CatalogueMachine> PresetMachines() {
   std::vector<CatalogueMachine> machines;
   for (const gauntlet::Preset& preset : gauntlet::AllPresets()) {

@@ -5,6 +5,7 @@
 #define KTSTR_TESTS_MACHINE_CATALOGUE_H_
 
 #include <cstdint>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,9 @@ struct CatalogueMachine {
   // Topology, memory and details; no descriptors.
   MachineSpec Spec() const;
 };
+
+// What gtest shows of a parameter.
+void PrintTo(const CatalogueMachine& machine, std::ostream* out);
 
 // The 24 presets, with as much memory as the gauntlet gives them.
 std::vector<CatalogueMachine> PresetMachines();

@@ -137,7 +137,7 @@ class Declaration {
       for (int node = 0; node < memory_only; ++node) {
         details.nodes.push_back(Node(0));
       }
-      for (const NumaNode& node : details.nodes) {
+      for (const DeclaredNode& node : details.nodes) {
         memory_mib += node.memory_mib;
         llcs += node.llcs;
       }
@@ -169,8 +169,9 @@ class Declaration {
   // `usual`, or now and then anything.
   int Mostly(int usual) { return Byte() % 16 == 15 ? Wide() : usual; }
 
-  NumaNode Node(int llcs) {
-    NumaNode node = {.llcs = Mostly(llcs), .memory_mib = 1 + Wide() % 65536};
+  DeclaredNode Node(int llcs) {
+    DeclaredNode node = {.llcs = Mostly(llcs),
+                         .memory_mib = 1 + Wide() % 65536};
     if (Byte() % 4 == 0) node.latency_ns = Mostly(1 + Byte());
     if (Byte() % 4 == 0) node.bandwidth_mbps = Mostly(1 + Byte() * 100);
     if (Byte() % 4 == 0) {
