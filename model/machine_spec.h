@@ -20,8 +20,9 @@ namespace ktstr {
 enum class ConsoleDevice {
   // A 16550: every byte leaves the guest for itself.
   kSerial = 0,
-  // A virtio console: up to 16 bytes at once, but only from the middle of the
-  // boot on; before that the serial port speaks.
+  // A virtio console: up to 16 bytes at once, but Linux spins until the device
+  // has taken them. It is there from the middle of the boot, before which the
+  // serial port speaks, until the kernel shuts its devices down.
   kVirtio,
 };
 

@@ -23,10 +23,12 @@ case ${1:-} in
       //tests/e2e:e2e_test
       //tests/guest:broken
       //tests/guest:topology
+      //tests/lib:calling_init
       //tests/machine:machine_init
       //tests/machine:machine_test
       //tests/perf:boot_phases
       //tests/perf:boot_race
+      //tests/perf:console_race
       //tests/perf:packages_ratio
     )
     ;;

@@ -261,6 +261,7 @@ absl::Status Machine::Load() {
   cmdline.Add(PlatformCmdline(topology_, spec_.console));
   ABSL_ASSIGN_OR_RETURN(const std::string virtio, virtio_cmdline_.Build());
   cmdline.Add(virtio).Add(spec_.cmdline);
+  cmdline.AddForKernel(PlatformLateCmdline());
   BackBootMemory();
   BootTables tables = {.machine = topology_};
   ABSL_ASSIGN_OR_RETURN(tables.cmdline, cmdline.Build());

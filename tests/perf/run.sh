@@ -53,7 +53,14 @@ if wanted boot.packages_ratio; then
   ran=1
 fi
 
+if wanted boot.virtio_console_ratio boot.virtio_console_verbose_ratio; then
+  tools/build_programs.sh --tests
+  kernel=$(tools/test_kernel.sh)
+  tools/with_kvm.sh --kernel "$kernel" -- console_race --bin @bin --kernel @kernel | only_wanted
+  ran=1
+fi
+
 if [[ $ran == 0 ]]; then
-  echo "perf: no figure matches $glob; known: vmm.first_io_ratio vmm.rss_ratio vmm.vcpu252_extra_ms boot.phases boot.hello_ratio_microvm boot.hello_ratio_q35 boot.packages_ratio" >&2
+  echo "perf: no figure matches $glob; known: vmm.first_io_ratio vmm.rss_ratio vmm.vcpu252_extra_ms boot.phases boot.hello_ratio_microvm boot.hello_ratio_q35 boot.packages_ratio boot.virtio_console_ratio boot.virtio_console_verbose_ratio" >&2
   exit 2
 fi

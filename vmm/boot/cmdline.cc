@@ -16,6 +16,16 @@ Cmdline& Cmdline::Add(absl::string_view arguments) {
   return *this;
 }
 
+Cmdline& Cmdline::AddForKernel(absl::string_view arguments) {
+  // Words are separated by white space, of which ours is one space.
+  const std::string words = absl::StrCat(" ", text_, " ");
+  const size_t init = words.find(" -- ");
+  if (init == std::string::npos) return Add(arguments);
+  const std::string for_init = text_.substr(init);
+  text_.resize(init == 0 ? 0 : init - 1);
+  return Add(arguments).Add(for_init);
+}
+
 Cmdline& Cmdline::AddVirtioMmio(uint64_t gpa, uint64_t size_bytes,
                                 uint32_t irq) {
   return Add(

@@ -20,6 +20,9 @@ class Cmdline {
   // Appends one or several arguments. Empty text adds nothing.
   Cmdline& Add(absl::string_view arguments);
 
+  // The same for the kernel alone: before a "--", after which all is init's.
+  Cmdline& AddForKernel(absl::string_view arguments);
+
   // Announces a virtio-mmio transport (CONFIG_VIRTIO_MMIO_CMDLINE_DEVICES).
   Cmdline& AddVirtioMmio(uint64_t gpa, uint64_t size_bytes, uint32_t irq);
 

@@ -17,6 +17,19 @@ TEST(CmdlineTest, JoinsArgumentsWithOneSpace) {
               IsOkAndHolds(std::string("a=1 b c")));
 }
 
+TEST(CmdlineTest, ArgumentsForTheKernelComeBeforeThoseForInit) {
+  EXPECT_THAT(Cmdline().Add("a").AddForKernel("b").AddForKernel("").Build(),
+              IsOkAndHolds(std::string("a b")));
+  EXPECT_THAT(Cmdline().Add("a -- c -- d").AddForKernel("b").Build(),
+              IsOkAndHolds(std::string("a b -- c -- d")));
+  EXPECT_THAT(Cmdline().Add("-- c").AddForKernel("b").Build(),
+              IsOkAndHolds(std::string("b -- c")));
+  EXPECT_THAT(Cmdline().Add("a --").AddForKernel("b").Build(),
+              IsOkAndHolds(std::string("a b --")));
+  EXPECT_THAT(Cmdline().Add("x--y --z").AddForKernel("b").Build(),
+              IsOkAndHolds(std::string("x--y --z b")));
+}
+
 TEST(CmdlineTest, NamesVirtioDevicesAsTheKernelParsesThem) {
   EXPECT_THAT(
       Cmdline().AddVirtioMmio(0xD0000000, 4096, 5).Build(),

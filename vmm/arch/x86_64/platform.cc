@@ -20,9 +20,11 @@ namespace ktstr::vmm {
 namespace {
 
 constexpr char kSerialConsole[] = "console=ttyS0";
-// There is no hvc0 before the middle of the boot: until then what is urgent, a
-// panic above all, goes to the serial port.
-constexpr char kVirtioConsole[] = "console=hvc0 earlycon=uart8250,io,0x3f8";
+constexpr char kVirtioConsole[] = "console=hvc0";
+// There is no ttyS0 before the interrupt controllers work and no hvc0 before
+// the middle of the boot: until then what is urgent, a panic above all, goes to
+// the serial port like this.
+constexpr char kEarlyConsole[] = "earlycon=uart8250,io,0x3f8";
 
 std::vector<GuestMemory::Range> RangesOf(const GuestMemory& memory) {
   std::vector<GuestMemory::Range> ranges;
@@ -79,6 +81,8 @@ std::string PlatformCmdline(const MachineTopology& machine,
   if (HasWideIds(machine)) words += " irqaffinity=0";
   return words;
 }
+
+std::string PlatformLateCmdline() { return kEarlyConsole; }
 
 absl::Status CreateInterruptControllers(Vm& vm,
                                         const MachineTopology& machine) {

@@ -58,6 +58,10 @@ class VcpuFactory {
 // CPU 0 where not every CPU can get them.
 std::string PlatformCmdline(const MachineTopology& machine,
                             ConsoleDevice console);
+// Those that must come after everybody's, because the kernel acts on its
+// arguments in their order: an early console speaks as soon as it is named, at
+// the loglevel known by then.
+std::string PlatformLateCmdline();
 
 // What lies in guest memory besides the kernel.
 struct BootTables {
