@@ -10,7 +10,7 @@ packages=(
   # Build.
   g++ make git pkg-config ca-certificates file
   bazel-bootstrap bazel-platforms bazel-rules-java bazel-rules-proto bazel-skylib
-  clang-format clang-19 libclang-rt-19-dev llvm-19
+  clang-format clang-19 libclang-rt-19-dev llvm-19 jq
   # Libraries: third_party/ has one BUILD file each.
   libgrpc-dev libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
   libc-ares-dev libre2-dev libabsl-dev libspdlog-dev libfmt-dev libcli11-dev

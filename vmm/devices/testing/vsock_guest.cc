@@ -101,7 +101,10 @@ void VsockGuest::ReapTx() {
 bool VsockGuest::SendRaw(const vsock::Header& header,
                          absl::string_view payload) {
   ReapTx();
-  if (free_tx_.empty() || payload.size() > kMaxPayloadBytes) return false;
+  if (free_tx_.empty() || tx_->free_descriptors() < 2 ||
+      payload.size() > kMaxPayloadBytes) {
+    return false;
+  }
   const int slot = free_tx_.back();
   free_tx_.pop_back();
   const GuestPhysAddr at = TxBuffer(slot);

@@ -3,10 +3,16 @@
 
 // Any bytes as rings and descriptors: every chain that comes out must lie in
 // RAM, and the work must end.
+//
+// Shape: the first byte says whether the last bytes are the place of the rings;
+//        the others are the first bytes of RAM.
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
+#include <utility>
 #include <vector>
 
 #include "vmm/devices/virtio/virtqueue.h"
@@ -48,13 +54,42 @@ void UseBytes(const ChainBytes& bytes) {
   }
 }
 
+// Reads and writes at and over the ends of a chain's pieces.
+void CopyBytes(const ChainBytes& bytes) {
+  std::array<std::byte, 300> buffer;
+  const uint64_t size = bytes.size_bytes();
+  for (uint64_t offset : {uint64_t{0}, size / 3, size - size / 7}) {
+    const uint64_t fits = std::min<uint64_t>(buffer.size(), size - offset);
+    auto part = absl::MakeSpan(buffer).first(fits);
+    if (!bytes.Read(Memory(), offset, part).ok()) std::abort();
+    if (!bytes.Write(Memory(), offset, part).ok()) std::abort();
+  }
+  if (bytes.Read(Memory(), size, absl::MakeSpan(buffer).first(1)).ok()) {
+    std::abort();
+  }
+  if (bytes.Write(Memory(), 1, absl::MakeSpan(buffer)).ok() !=
+      (size > buffer.size())) {
+    std::abort();
+  }
+}
+
+// Sizes and addresses from the driver, as the transport hands them on.
+Virtqueue::Layout LayoutFrom(const uint8_t* bytes) {
+  std::array<uint32_t, 4> words;
+  std::memcpy(words.data(), bytes, sizeof(words));
+  return {.size = uint16_t(words[0]),
+          .descriptor_table = GuestPhysAddr(words[1]),
+          .available_ring = GuestPhysAddr(words[2]),
+          .used_ring = GuestPhysAddr(words[3])};
+}
+
 }  // namespace
 }  // namespace ktstr::vmm
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace ktstr::vmm;  // NOLINT
   GuestMemory& memory = Memory();
-  if (!memory.Fill(GuestPhysAddr(0), 4096, 0).ok()) std::abort();
+  if (!memory.Fill(GuestPhysAddr(0), kRamBytes, 0).ok()) std::abort();
   const size_t used = std::min<size_t>(size, 1024);
   if (!memory
            .Write(GuestPhysAddr(0),
@@ -63,12 +98,19 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
            .ok()) {
     std::abort();
   }
-  Virtqueue queue = Virtqueue::Create(&memory, kLayout).value();
+  Virtqueue::Layout layout = kLayout;
+  if (size > 64 && (data[0] & 1)) layout = LayoutFrom(data + size - 16);
+  absl::StatusOr<Virtqueue> created = Virtqueue::Create(&memory, layout);
+  if (!created.ok()) return 0;
+  Virtqueue queue = *std::move(created);
   for (int i = 0; i < 4 * kSize; ++i) {
     auto chain = queue.Pop();
     if (!chain.ok() || !chain->has_value()) break;
     UseBytes((*chain)->readable);
     UseBytes((*chain)->writable);
+    CopyBytes((*chain)->readable);
+    // Whatever the device wrote may be rings and descriptors, too.
+    CopyBytes((*chain)->writable);
     if (!queue.Push((*chain)->head, 1).ok()) std::abort();
     if (!queue.DriverWantsInterrupt().ok()) std::abort();
   }

@@ -97,7 +97,7 @@ class World {
 
  private:
   void Command(Input& input) {
-    switch (input.Take<uint8_t>() % 8) {
+    switch (input.Take<uint8_t>() % 12) {
       case 0:
       case 1:
       case 2:
@@ -125,6 +125,27 @@ class World {
           (void)!recv(peer.get(), bytes, sizeof(bytes), MSG_DONTWAIT);
         }
         break;
+      case 8:
+        OpenStream(input);
+        break;
+      case 9:
+        OfferAnyTx(input);
+        break;
+      case 10:
+        // Receive() posts a buffer again for each that comes back.
+        if (guest_->rx().free_descriptors() < VsockGuest::kQueueSize / 2) break;
+        guest_->rx()
+            .Chain()
+            .Raw(GuestPhysAddr(0x100000), input.Take<uint8_t>() + 1u,
+                 input.Take<uint8_t>() % 3)
+            .Offer();
+        break;
+      case 11: {
+        std::byte config[8];
+        transport_->Read(0x100 + input.Take<uint8_t>() % 16,
+                         absl::MakeSpan(config));
+        break;
+      }
     }
     RunReady();
     while (auto packet = guest_->Receive()) {
@@ -147,6 +168,28 @@ class World {
     header.len = how & 32 ? input.Take<uint32_t>()
                           : static_cast<uint32_t>(payload.size());
     guest_->SendRaw(header, payload);
+  }
+  // A stream as it should be, and data on it.
+  void OpenStream(Input& input) {
+    vsock::Header header = guest_->MakeHeader(
+        vsock::Op::kRequest, input.Take<uint8_t>() % 4, kHostPort);
+    guest_->Send(header);
+    RunReady();
+    Accept();
+    header.op = vsock::Op::kData;
+    guest_->Send(header, std::string(input.Take<uint16_t>() % 8192, 'y'));
+  }
+  // A chain of one or two descriptors of any kind.
+  void OfferAnyTx(Input& input) {
+    if (guest_->tx().free_descriptors() < 2) return;
+    auto chain = guest_->tx().Chain();
+    const uint8_t how = input.Take<uint8_t>();
+    for (int i = 0; i <= how % 2; ++i) {
+      chain.Raw(GuestPhysAddr(0x200000), 1u + input.Take<uint8_t>(),
+                input.Take<uint8_t>() % 3);
+    }
+    chain.Offer();
+    guest_->registers().Notify(vsock::kTxQueue);
   }
   void Accept() {
     int fd;
