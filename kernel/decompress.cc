@@ -21,8 +21,14 @@
 namespace ktstr::kernel {
 namespace {
 
-constexpr size_t kStep = size_t{4} << 20;
+// Room for what is unpacked grows by as much as there is, within these limits:
+// a small archive costs little, a large one few copies.
+constexpr size_t kLeastStep = size_t{64} << 10;
+constexpr size_t kMostStep = size_t{4} << 20;
 constexpr size_t kLz4BlockBytes = size_t{8} << 20;  // legacy frame format
+// No byte of a block stands for more than 255, beside its first few.
+constexpr size_t kLz4MostExpansion = 256;
+constexpr size_t kLz4Slack = 64;
 constexpr uint64_t kXzMemoryLimit = uint64_t{512} << 20;
 constexpr int kGzipWindow = 15 + 16;  // zlib.h: 16 selects the gzip header
 
@@ -48,7 +54,8 @@ absl::StatusOr<size_t> Grow(std::string& out, uint64_t max_bytes) {
     return absl::ResourceExhaustedError(
         absl::StrCat("unpacks to more than ", max_bytes, " bytes"));
   }
-  out.resize(filled + std::min<uint64_t>(kStep, max_bytes - filled));
+  const size_t step = std::clamp(filled, kLeastStep, kMostStep);
+  out.resize(filled + std::min<uint64_t>(step, max_bytes - filled));
   return filled;
 }
 
@@ -146,10 +153,12 @@ absl::StatusOr<std::string> UnpackLz4(absl::string_view packed,
       return absl::ResourceExhaustedError(
           absl::StrCat("unpacks to more than ", max_bytes, " bytes"));
     }
-    out.resize(filled + kLz4BlockBytes);
-    int count = LZ4_decompress_safe(packed.data(), out.data() + filled,
-                                    static_cast<int>(size),
-                                    static_cast<int>(kLz4BlockBytes));
+    const size_t room =
+        std::min(kLz4BlockBytes, size * kLz4MostExpansion + kLz4Slack);
+    out.resize(filled + room);
+    int count =
+        LZ4_decompress_safe(packed.data(), out.data() + filled,
+                            static_cast<int>(size), static_cast<int>(room));
     if (count < 0) return Damaged("lz4");
     out.resize(filled + count);
     packed.remove_prefix(size);

@@ -31,8 +31,6 @@ constexpr uint16_t kFirstProtocolWithPayload = 0x0208;
 constexpr size_t kSectorBytes = 512;
 constexpr uint8_t kDefaultSetupSects = 4;
 
-constexpr uint64_t kMaxVmlinuxBytes = uint64_t{1} << 30;
-
 // The value at `offset`; zero when it does not fit, so that callers compare
 // sizes once, where it matters.
 template <typename T>
@@ -168,7 +166,8 @@ absl::StatusOr<ImageKind> RecogniseImage(absl::string_view bytes) {
   return NotAKernel(LooksLikeText(bytes) ? "text" : "something else");
 }
 
-absl::StatusOr<std::string> ExtractVmlinux(absl::string_view bytes) {
+absl::StatusOr<std::string> ExtractVmlinux(absl::string_view bytes,
+                                           uint64_t max_bytes) {
   ABSL_ASSIGN_OR_RETURN(ImageKind kind, RecogniseImage(bytes));
   if (kind == ImageKind::kElf) return std::string(bytes);
   if (Load<uint16_t>(bytes, kProtocolVersion) < kFirstProtocolWithPayload) {
@@ -186,7 +185,7 @@ absl::StatusOr<std::string> ExtractVmlinux(absl::string_view bytes) {
                      ") lies outside the file of ", bytes.size(), " bytes"));
   }
   absl::StatusOr<std::string> elf =
-      Decompress(bytes.substr(begin, length), kMaxVmlinuxBytes);
+      Decompress(bytes.substr(begin, length), max_bytes);
   ABSL_RETURN_IF_ERROR(Annotate(elf.status(), "bzImage payload"));
   absl::StatusOr<ImageKind> inner = RecogniseImage(*elf);
   if (!inner.ok() || *inner != ImageKind::kElf) {

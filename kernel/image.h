@@ -4,6 +4,7 @@
 #ifndef KTSTR_KERNEL_IMAGE_H_
 #define KTSTR_KERNEL_IMAGE_H_
 
+#include <cstdint>
 #include <string>
 
 #include "absl/status/status.h"
@@ -25,14 +26,17 @@ enum class ImageKind {
 //         what was found (text, ELF of another machine, empty).
 absl::StatusOr<ImageKind> RecogniseImage(absl::string_view bytes);
 
+inline constexpr uint64_t kMaxVmlinuxBytes = uint64_t{1} << 30;
+
 // The ELF vmlinux inside `bytes`: itself, or the unpacked payload of a bzImage
 // (gzip, xz, lz4 legacy, zstd).
 //
-// Trust:  any bytes; the result is limited to 1 GiB.
+// Trust:  any bytes; the result is limited to `max_bytes`.
 // Errors: as RecogniseImage(); InvalidArgument for a payload outside the file
 //         or damaged; Unimplemented naming the compression (bzip2, lzma, lzo).
 // Source: Documentation/arch/x86/boot.rst, payload_offset and payload_length.
-absl::StatusOr<std::string> ExtractVmlinux(absl::string_view bytes);
+absl::StatusOr<std::string> ExtractVmlinux(
+    absl::string_view bytes, uint64_t max_bytes = kMaxVmlinuxBytes);
 
 // A copy without debug sections (.debug_*, .rela.*): program headers with
 // their contents, symbols, BTF and read-only data stay.

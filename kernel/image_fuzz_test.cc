@@ -10,8 +10,11 @@
 // A kernel file comes from whoever names it on the command line.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   absl::string_view bytes(reinterpret_cast<const char*>(data), size);
-  ktstr::kernel::Decompress(bytes, /*max_bytes=*/1u << 20).IgnoreError();
-  absl::StatusOr<std::string> elf = ktstr::kernel::ExtractVmlinux(bytes);
+  // A kilobyte may unpack to many megabytes, which takes time.
+  constexpr uint64_t kMaxBytes = 256 * 1024;
+  ktstr::kernel::Decompress(bytes, kMaxBytes).IgnoreError();
+  absl::StatusOr<std::string> elf =
+      ktstr::kernel::ExtractVmlinux(bytes, kMaxBytes);
   if (!elf.ok()) return 0;
   if (!ktstr::kernel::RecogniseImage(*elf).ok()) __builtin_trap();
   absl::StatusOr<std::string> stripped = ktstr::kernel::StripDebug(*elf);
