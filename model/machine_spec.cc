@@ -97,6 +97,8 @@ absl::Status ReadKey(const std::string& key, const json& value,
     ABSL_ASSIGN_OR_RETURN(spec.vsock_path, Text(key, value));
   } else if (key == "vsock_cid") {
     ABSL_ASSIGN_OR_RETURN(spec.vsock_cid, IntegerIn(key, value, 3, kMaxCid));
+  } else if (key == "performance") {
+    ABSL_ASSIGN_OR_RETURN(spec.performance, ReadPerformanceSpec(value));
   } else if (key == "deadline_ms") {
     ABSL_ASSIGN_OR_RETURN(int64_t ms, IntegerIn(key, value, 0, kMaxDeadlineMs));
     spec.deadline = absl::Milliseconds(ms);
@@ -123,6 +125,13 @@ absl::StatusOr<MachineSpec> ParseMachineSpec(absl::string_view text) {
   ABSL_RETURN_IF_ERROR(
       MachineTopology::Create(spec.topology, spec.memory_mib, spec.details)
           .status());
+  if (spec.performance) {
+    const int nodes = spec.details.nodes.empty()
+                          ? spec.topology.nodes()
+                          : int(spec.details.nodes.size());
+    ABSL_RETURN_IF_ERROR(
+        CheckPerformanceSpec(*spec.performance, spec.topology.cpus(), nodes));
+  }
   return spec;
 }
 
@@ -142,6 +151,9 @@ std::string FormatMachineSpec(const MachineSpec& spec) {
       {"deadline_ms", absl::ToInt64Milliseconds(spec.deadline)},
   };
   WriteMachineDetails(spec.details, object);
+  if (spec.performance) {
+    object["performance"] = PerformanceSpecJson(*spec.performance);
+  }
   return object.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 

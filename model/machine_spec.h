@@ -5,6 +5,7 @@
 #define KTSTR_MODEL_MACHINE_SPEC_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "model/machine_topology.h"
+#include "model/performance_spec.h"
 #include "model/topology.h"
 
 namespace ktstr {
@@ -66,6 +68,9 @@ struct MachineSpec {
   // removes `path` when it ends; the `_<P>` sockets belong to their listener.
   std::string vsock_path;
   uint32_t vsock_cid = 3;
+
+  // Absent: the guest shares its host like any process.
+  std::optional<PerformanceSpec> performance;
 
   // Ends the machine with kind kDeadline. Zero means no limit.
   absl::Duration deadline = absl::ZeroDuration();

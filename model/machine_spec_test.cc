@@ -73,6 +73,34 @@ TEST(MachineSpecTest, DetailsMustFitTopologyAndMemory) {
       StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("255 MiB")));
 }
 
+TEST(MachineSpecTest, PerformanceModeSurvivesTheText) {
+  MachineSpec spec;
+  spec.topology = *Topology::Parse("1n1l2c1t");
+  spec.performance = PerformanceSpec{
+      .vcpu_cpus = {4, 6}, .service_cpu = 5, .memory_nodes = {1}};
+  ASSERT_OK_AND_ASSIGN(MachineSpec copy,
+                       ParseMachineSpec(FormatMachineSpec(spec)));
+  EXPECT_EQ(copy.performance, spec.performance);
+}
+
+TEST(MachineSpecTest, PerformanceModeMustFitTheMachine) {
+  for (const auto& [performance, expected] :
+       {std::pair{R"({"vcpu_cpus": [0], "service_cpu": 9})",
+                  "1 host CPUs for 2 vCPUs"},
+        {R"({"vcpu_cpus": [3, 3], "service_cpu": 9})", "CPU 3 is named twice"},
+        {R"({"vcpu_cpus": [3, 9], "service_cpu": 9})", "CPU 9 is named twice"},
+        {R"({"vcpu_cpus": [3, 4], "memory_nodes": [0, 1]})",
+         "2 host nodes for 1 guest nodes"},
+        {R"({"vcpu_cpus": 3})", "\"performance.vcpu_cpus\" must be an array"},
+        {R"({"fast": true})", "unknown key \"performance.fast\""},
+        {"[]", "\"performance\" must be an object"}}) {
+    EXPECT_THAT(
+        ParseMachineSpec(absl::StrCat(
+            R"({"topology": "1n1l2c1t", "performance": )", performance, "}")),
+        StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(expected)));
+  }
+}
+
 TEST(MachineSpecTest, NamesTheBadKeyAndWhatIsAccepted) {
   for (const auto& [text, expected] :
        {std::pair{"[]", "not one JSON object"},
