@@ -16,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
+#include "base/host_cpus.h"
 #include "base/status_macros.h"
 #include "vmm/arch/x86_64/layout.h"
 #include "vmm/arch/x86_64/memory_plan.h"
@@ -26,6 +27,7 @@
 #include "vmm/devices/virtio/console.h"
 #include "vmm/devices/virtio/virtio_mmio_registers.h"
 #include "vmm/devices/virtio/vsock.h"
+#include "vmm/performance.h"
 
 namespace ktstr::vmm {
 namespace {
@@ -35,6 +37,9 @@ constexpr absl::Duration kConsolePatience = absl::Seconds(1);
 // How many CPUs a deadline's detail describes.
 constexpr size_t kMaxDescribedCpus = 16;
 constexpr uint32_t kNotifyBytes = 4;
+// A sleep shorter than this is cheaper to wait for than to sleep through; but
+// where vCPUs outnumber the host's CPUs, somebody else could run meanwhile.
+constexpr uint64_t kHaltPollingNs = 200000;
 // Places of virtio devices, the same whether the others are there or not.
 constexpr int kVsockIndex = 0;
 constexpr int kConsoleIndex = 1;
@@ -59,6 +64,7 @@ absl::StatusOr<std::unique_ptr<Machine>> Machine::Create(
       MachineTopology::Create(spec.topology, spec.memory_mib, spec.details));
   std::unique_ptr<Machine> machine(
       new Machine(spec, std::move(topology), report, sandbox));
+  ABSL_RETURN_IF_ERROR(machine->ClaimHost());
   ABSL_RETURN_IF_ERROR(machine->CreateMemory());
   ABSL_RETURN_IF_ERROR(machine->CreateDevices());
   ABSL_RETURN_IF_ERROR(machine->WatchOwner());
@@ -102,11 +108,31 @@ MachineOutcome Machine::Run() {
   return outcome;
 }
 
+absl::Status Machine::ClaimHost() {
+  if (!spec_.performance) return absl::OkStatus();
+  ABSL_RETURN_IF_ERROR(
+      CheckOffer(ReadHostOffer(), *spec_.performance, spec_.memory_mib));
+  // Threads inherit it, until vCPUs go to CPUs of their own.
+  return ClaimCpu(spec_.performance->service_cpu, kServiceFifoPriority);
+}
+
 absl::Status Machine::CreateMemory() {
   ABSL_ASSIGN_OR_RETURN(kvm_, Kvm::Open());
   ABSL_RETURN_IF_ERROR(CheckTopology(*kvm_, topology_));
-  ABSL_ASSIGN_OR_RETURN(memory_, GuestMemory::Create(PlanMemory(topology_)));
+  ABSL_ASSIGN_OR_RETURN(
+      memory_,
+      GuestMemory::Create(PlanMemory(topology_),
+                          spec_.performance ? GuestMemory::Pages::kPool
+                                            : GuestMemory::Pages::kOrdinary));
+  if (spec_.performance) {
+    const std::vector<int>& nodes = spec_.performance->memory_nodes;
+    for (size_t node = 0; node < nodes.size(); ++node) {
+      ABSL_RETURN_IF_ERROR(memory_->BindNode(int(node), nodes[node]));
+    }
+    ABSL_RETURN_IF_ERROR(memory_->Populate());
+  }
   ABSL_ASSIGN_OR_RETURN(vm_, kvm_->CreateVm());
+  ABSL_RETURN_IF_ERROR(SetHaltPolling());
   uint32_t slot = 0;
   for (const auto& region : memory_->regions()) {
     ABSL_RETURN_IF_ERROR(vm_->AddMemorySlot(slot++, region.start.value(),
@@ -218,16 +244,22 @@ void Machine::OwnerSpoke(uint32_t events) {
 
 absl::Status Machine::CreateVcpus() {
   VcpuThread::InstallKickHandler();
-  ABSL_ASSIGN_OR_RETURN(VcpuFactory factory,
-                        VcpuFactory::Create(*kvm_, topology_));
-  const VcpuContext context = {.ports = &ports_,
-                               .mmio = &mmio_,
-                               .memory = memory_.get(),
-                               .end = &end_,
-                               .report = report_,
-                               .go = &go_,
-                               .sandbox = sandbox_,
-                               .saw_io = &saw_io_};
+  if (spec_.performance) {
+    ABSL_RETURN_IF_ERROR(vm_->DisablePauseAndHaltExits());
+  }
+  ABSL_ASSIGN_OR_RETURN(
+      VcpuFactory factory,
+      VcpuFactory::Create(*kvm_, topology_, spec_.performance.has_value()));
+  const VcpuContext context = {
+      .ports = &ports_,
+      .mmio = &mmio_,
+      .memory = memory_.get(),
+      .end = &end_,
+      .report = report_,
+      .go = &go_,
+      .sandbox = sandbox_,
+      .performance = spec_.performance ? &*spec_.performance : nullptr,
+      .saw_io = &saw_io_};
   for (int cpu = 0; cpu < topology_.cpus(); ++cpu) {
     ABSL_ASSIGN_OR_RETURN(std::unique_ptr<Vcpu> vcpu,
                           factory.CreateVcpu(*vm_, cpu));
@@ -240,7 +272,19 @@ absl::Status Machine::CreateVcpus() {
   return absl::OkStatus();
 }
 
+absl::Status Machine::SetHaltPolling() {
+  // Halted CPUs that have host CPUs of their own do not even leave the guest.
+  if (spec_.performance || kvm_->Extension(KVM_CAP_HALT_POLL) <= 0) {
+    return absl::OkStatus();
+  }
+  const size_t host_cpus = AllowedHostCpus().size();
+  return vm_->SetHaltPolling(
+      size_t(topology_.cpus()) > host_cpus ? 0 : kHaltPollingNs);
+}
+
 void Machine::BackBootMemory() {
+  // All of it is huge already.
+  if (spec_.performance) return;
   std::vector<GuestMemory::Range> ranges;
   for (const auto& region : memory_->regions()) {
     ranges.push_back({.start = region.start,

@@ -67,6 +67,7 @@ class Machine {
           const Sandbox* sandbox);
 
   // The steps of Create(), in order.
+  absl::Status ClaimHost();
   absl::Status CreateMemory();
   absl::Status CreateDevices();
   absl::Status CreatePlatformDevices();
@@ -75,6 +76,8 @@ class Machine {
                             uint32_t irq);
   absl::Status WatchOwner();
   absl::Status CreateVcpus();
+  // How long KVM waits busily for halted CPUs.
+  absl::Status SetHaltPolling();
   // What the kernel will write first, in huge pages where the host has them.
   void BackBootMemory();
   absl::Status Load();

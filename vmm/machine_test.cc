@@ -26,6 +26,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "vmm/arch/x86_64/layout.h"
+#include "vmm/performance.h"
 #include "vmm/testing/guest_program.h"
 #include "vmm/testing/guest_run.h"
 
@@ -77,6 +78,35 @@ TEST_F(MachineTest, ReportListsEveryStepInOrder) {
   const MachineEvent* vcpus = run.Find("vcpus");
   ASSERT_NE(vcpus, nullptr);
   EXPECT_EQ(std::set<int>(vcpus->tids.begin(), vcpus->tids.end()).size(), 3u);
+}
+
+// On a host that has what it takes the guest runs on CPUs of its own; on any
+// other it does not run at all, and the report says why.
+TEST_F(MachineTest, PerformanceModeIsKeptOrRefusedWithReasons) {
+  const HostOffer offer = ReadHostOffer();
+  MachineSpec spec = Memory(16);
+  spec.performance = PerformanceSpec{.vcpu_cpus = {offer.cpus.front()},
+                                     .service_cpu = offer.cpus.back()};
+  const absl::Status wanted =
+      CheckOffer(offer, *spec.performance, spec.memory_mib);
+  absl::StatusOr<GuestRun> run =
+      RunGuest(GuestProgram().Print("x").PowerOff(), spec);
+  if (!wanted.ok()) {
+    EXPECT_EQ(run.status(), wanted);
+  } else if (run.ok()) {
+    EXPECT_EQ(run->outcome.end, MachineEnd::kPowerOff) << run->outcome.detail;
+  } else {
+    EXPECT_THAT(run.status(), StatusIs(absl::StatusCode::kUnimplemented,
+                                       HasSubstr("inside the guest")));
+  }
+}
+
+TEST_F(MachineTest, PerformanceModeOnACpuThatDoesNotExistIsRefused) {
+  MachineSpec spec = Memory(16);
+  spec.performance = PerformanceSpec{.vcpu_cpus = {9999}, .service_cpu = 9998};
+  EXPECT_THAT(RunGuest(GuestProgram().PowerOff(), spec),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       HasSubstr("host CPUs 9998-9999 are asked for")));
 }
 
 TEST_F(MachineTest, KeyboardControllerResetIsAReset) {

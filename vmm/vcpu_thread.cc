@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "vmm/arch/x86_64/vcpu_state.h"
 #include "vmm/kvm/exit_text.h"
+#include "vmm/performance.h"
 
 namespace ktstr::vmm {
 namespace {
@@ -54,6 +55,13 @@ void VcpuThread::Body() {
     MutexLock lock(&mutex_);
     tid_ = pid_t(syscall(SYS_gettid));
     is_running_ = true;
+  }
+  if (context_.performance != nullptr) {
+    absl::Status status =
+        ClaimCpu(context_.performance->vcpu_cpus[cpu_], kVcpuFifoPriority);
+    if (!status.ok()) {
+      context_.end->Set(MachineEnd::kSetupFailure, status.ToString());
+    }
   }
   if (context_.sandbox != nullptr) {
     absl::Status status = context_.sandbox->Confine(ThreadRole::kVcpu);

@@ -13,6 +13,7 @@
 #include "absl/base/thread_annotations.h"
 #include "base/mutex.h"
 #include "base/thread.h"
+#include "model/performance_spec.h"
 #include "vmm/devices/bus.h"
 #include "vmm/end_latch.h"
 #include "vmm/kvm/vcpu.h"
@@ -35,6 +36,8 @@ struct VcpuContext {
   std::latch* go;
   // Null: the threads are not confined.
   const Sandbox* sandbox;
+  // Null: the threads run wherever the host puts them.
+  const PerformanceSpec* performance;
   // Whether "first-io" was reported; keeps the report's lock off the exit path.
   std::atomic<bool>* saw_io;
 };

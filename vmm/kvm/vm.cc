@@ -57,6 +57,33 @@ absl::Status Vm::AttachIoEventFd(int event_fd, uint64_t gpa, uint32_t width,
                   absl::StrFormat("doorbell at %#x", gpa));
 }
 
+absl::Status Vm::SetHaltPolling(uint64_t most_ns) {
+  kvm_enable_cap cap = {};
+  cap.cap = KVM_CAP_HALT_POLL;
+  cap.args[0] = most_ns;
+  return Annotate(Call(KVM_REQUEST(KVM_ENABLE_CAP), &cap), "halt polling");
+}
+
+absl::Status Vm::DisablePauseAndHaltExits() {
+  constexpr uint64_t kWanted =
+      KVM_X86_DISABLE_EXITS_PAUSE | KVM_X86_DISABLE_EXITS_HLT;
+  absl::StatusOr<int> offered =
+      KvmIoctl(fd_.get(), KVM_REQUEST(KVM_CHECK_EXTENSION),
+               uint64_t{KVM_CAP_X86_DISABLE_EXITS});
+  const uint64_t missing = kWanted & ~uint64_t(offered.value_or(0));
+  if (missing != 0) {
+    return absl::UnimplementedError(absl::StrCat(
+        "this host's KVM cannot keep ",
+        missing & KVM_X86_DISABLE_EXITS_PAUSE ? "PAUSE" : "",
+        missing == kWanted ? " and " : "",
+        missing & KVM_X86_DISABLE_EXITS_HLT ? "HLT" : "", " inside the guest"));
+  }
+  kvm_enable_cap cap = {};
+  cap.cap = KVM_CAP_X86_DISABLE_EXITS;
+  cap.args[0] = kWanted;
+  return Annotate(Call(KVM_REQUEST(KVM_ENABLE_CAP), &cap), "disable exits");
+}
+
 absl::Status Vm::Call(KvmRequest request, void* arg) const {
   return KvmIoctl(fd_.get(), request, arg).status();
 }

@@ -45,6 +45,16 @@ class Vm {
   absl::Status AttachIoEventFd(int event_fd, uint64_t gpa, uint32_t width,
                                uint64_t value);
 
+  // Longest time in nanoseconds that KVM waits busily for a vCPU that halted,
+  // instead of giving its host CPU away at once.
+  absl::Status SetHaltPolling(uint64_t most_ns);
+
+  // PAUSE and HLT stay inside the guest: its CPUs are not for others. Before
+  // the first vCPU.
+  //
+  // Errors: Unimplemented naming what this host's KVM cannot.
+  absl::Status DisablePauseAndHaltExits();
+
   // Any other request, by name.
   absl::Status Call(KvmRequest request, void* arg) const;
   absl::Status Call(KvmRequest request, uint64_t arg) const;

@@ -4,12 +4,16 @@
 #include "vmm/memory/guest_memory.h"
 
 #include <errno.h>
+#include <linux/memfd.h>
+#include <linux/mempolicy.h>
 #include <linux/mman.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <map>
 #include <string>
@@ -30,17 +34,19 @@ std::string Describe(GuestPhysAddr gpa, uint64_t size_bytes) {
                          size_bytes);
 }
 
-absl::Status CheckRanges(const std::vector<GuestMemory::Range>& ranges) {
+absl::Status CheckRanges(const std::vector<GuestMemory::Range>& ranges,
+                         uint64_t page) {
   if (ranges.empty()) {
     return absl::InvalidArgumentError("guest memory needs at least one range");
   }
   for (size_t i = 0; i < ranges.size(); ++i) {
     const GuestMemory::Range& range = ranges[i];
     const std::string what = Describe(range.start, range.size_bytes);
-    if (range.size_bytes == 0 || range.size_bytes % GuestMemory::kPageSize ||
-        !range.start.IsAlignedTo(GuestMemory::kPageSize)) {
+    if (range.size_bytes == 0 || range.size_bytes % page ||
+        !range.start.IsAlignedTo(page)) {
       return absl::InvalidArgumentError(
-          absl::StrCat(what, " is not a positive number of whole pages"));
+          absl::StrCat(what, " is not a positive number of whole pages of ",
+                       page >> 10, " KiB"));
     }
     if (range.start.value() + range.size_bytes < range.start.value()) {
       return absl::InvalidArgumentError(
@@ -84,9 +90,13 @@ void* MapAligned(GuestPhysAddr gpa, uint64_t size_bytes, int fd,
   return host;
 }
 
-absl::StatusOr<UniqueFd> CreateMemfd(int node, uint64_t size_bytes) {
+absl::StatusOr<UniqueFd> CreateMemfd(int node, uint64_t size_bytes,
+                                     GuestMemory::Pages pages) {
   const std::string name = absl::StrCat("guest-node", node);
-  UniqueFd fd(memfd_create(name.c_str(), MFD_CLOEXEC));
+  const unsigned flags = pages == GuestMemory::Pages::kPool
+                             ? MFD_CLOEXEC | MFD_HUGETLB | MFD_HUGE_2MB
+                             : MFD_CLOEXEC;
+  UniqueFd fd(memfd_create(name.c_str(), flags));
   if (!fd) {
     return absl::ErrnoToStatus(errno, absl::StrCat("memfd_create ", name));
   }
@@ -116,16 +126,18 @@ absl::Status PreadAll(int fd, std::byte* to, uint64_t size, uint64_t offset) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<GuestMemory>> GuestMemory::Create(
-    std::vector<Range> ranges) {
+    std::vector<Range> ranges, Pages pages) {
   std::sort(ranges.begin(), ranges.end(),
             [](const Range& a, const Range& b) { return a.start < b.start; });
-  ABSL_RETURN_IF_ERROR(CheckRanges(ranges));
+  const uint64_t page = pages == Pages::kPool ? kHugePageSize : kPageSize;
+  ABSL_RETURN_IF_ERROR(CheckRanges(ranges, page));
   auto memory = std::unique_ptr<GuestMemory>(new GuestMemory);
-  ABSL_RETURN_IF_ERROR(memory->MapRegions(ranges));
+  ABSL_RETURN_IF_ERROR(memory->MapRegions(ranges, pages));
   return memory;
 }
 
-absl::Status GuestMemory::MapRegions(const std::vector<Range>& ranges) {
+absl::Status GuestMemory::MapRegions(const std::vector<Range>& ranges,
+                                     Pages pages) {
   std::map<int, uint64_t> node_ends;
   for (const Range& range : ranges) {
     uint64_t& end = node_ends[range.node];
@@ -133,7 +145,7 @@ absl::Status GuestMemory::MapRegions(const std::vector<Range>& ranges) {
   }
   std::map<int, int> node_fds;
   for (const auto& [node, size] : node_ends) {
-    ABSL_ASSIGN_OR_RETURN(UniqueFd fd, CreateMemfd(node, size));
+    ABSL_ASSIGN_OR_RETURN(UniqueFd fd, CreateMemfd(node, size, pages));
     node_fds[node] = fd.get();
     memfds_.push_back(std::move(fd));
   }
@@ -329,6 +341,40 @@ bool GuestMemory::BackWithHugePages(GuestPhysAddr gpa, uint64_t size_bytes) {
     are_all_huge &= madvise(host, end - first, MADV_COLLAPSE) == 0;
   }
   return are_all_huge;
+}
+
+absl::Status GuestMemory::BindNode(int node, int host_node) {
+  constexpr int kMostNodes = 1024;
+  constexpr int kWordBits = 64;
+  if (host_node < 0 || host_node >= kMostNodes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("host NUMA node ", host_node, " does not exist"));
+  }
+  std::array<uint64_t, kMostNodes / kWordBits> mask = {};
+  mask[host_node / kWordBits] = uint64_t{1} << (host_node % kWordBits);
+  for (const Region& region : regions_) {
+    if (region.node != node) continue;
+    // The kernel takes one bit less than it is told.
+    if (syscall(SYS_mbind, region.host, region.size_bytes, MPOL_BIND,
+                mask.data(), kMostNodes + 1, 0) != 0) {
+      return absl::ErrnoToStatus(
+          errno, absl::StrCat("memory of guest node ", node,
+                              " from host NUMA node ", host_node));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status GuestMemory::Populate() {
+  for (const Region& region : regions_) {
+    if (madvise(region.host, region.size_bytes, MADV_POPULATE_WRITE) == 0) {
+      continue;
+    }
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "host memory for the ", Describe(region.start, region.size_bytes), ": ",
+        std::strerror(errno)));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status GuestMemory::ReadFromFile(GuestPhysAddr gpa, int fd,

@@ -43,6 +43,13 @@ class GuestMemory {
     int node = 0;
   };
 
+  enum class Pages {
+    kOrdinary,
+    // The host's pool of 2 MiB pages (hugetlbfs). All of them are taken at
+    // once; ranges must be whole huge pages.
+    kPool,
+  };
+
   // What exists: one KVM memory slot.
   struct Region {
     GuestPhysAddr start;
@@ -65,9 +72,10 @@ class GuestMemory {
   // Errors:
   //   InvalidArgument    no range; a range that is empty, not page-aligned,
   //                      wraps around or overlaps another.
-  //   ResourceExhausted  the host refused memory or descriptors.
+  //   ResourceExhausted  the host refused memory or descriptors, or its pool is
+  //                      too small.
   static absl::StatusOr<std::unique_ptr<GuestMemory>> Create(
-      std::vector<Range> ranges);
+      std::vector<Range> ranges, Pages pages = Pages::kOrdinary);
 
   GuestMemory(const GuestMemory&) = delete;
   GuestMemory& operator=(const GuestMemory&) = delete;
@@ -118,6 +126,18 @@ class GuestMemory {
   // Returns whether all of them are huge now.
   bool BackWithHugePages(GuestPhysAddr gpa, uint64_t size_bytes);
 
+  // Takes the memory of a guest node from the host's NUMA node, strictly.
+  // Before anything is touched.
+  //
+  // Errors: InvalidArgument for a host node that does not exist; the mapping of
+  //         errno.
+  absl::Status BindNode(int node, int host_node);
+
+  // Makes every page exist now, so that none is missing later.
+  //
+  // Errors: ResourceExhausted when the host has not as many.
+  absl::Status Populate();
+
   // Reads `size_bytes` bytes of the file at `offset` straight into RAM.
   //
   // Errors:
@@ -137,7 +157,7 @@ class GuestMemory {
  private:
   GuestMemory() = default;
 
-  absl::Status MapRegions(const std::vector<Range>& ranges);
+  absl::Status MapRegions(const std::vector<Range>& ranges, Pages pages);
   // Calls `visit(host pointer, bytes, bytes before this piece)` for each piece
   // of the range, or returns OutOfRange before the first call.
   template <typename Visit>

@@ -13,12 +13,14 @@
 
 #include "base/file.h"
 #include "base/status_matchers.h"
+#include "gmock/gmock.h"
 
 namespace ktstr::vmm {
 namespace {
 
 using ::absl_testing::IsOkAndHolds;
 using ::absl_testing::StatusIs;
+using ::testing::HasSubstr;
 
 constexpr uint64_t kPage = GuestMemory::kPageSize;
 
@@ -99,6 +101,31 @@ TEST(GuestMemoryTest, HugePagesKeepTheContentAndStayInsideTheRange) {
   EXPECT_LE(uint64_t(info.st_blocks) * 512, 2 * kHuge);
   if (!are_huge) GTEST_SKIP() << "this host gives no huge pages";
   EXPECT_EQ(HugeShmemKib(), 4096);
+}
+
+TEST(GuestMemoryTest, PoolPagesAreWholeOrRefused) {
+  constexpr uint64_t kHuge = GuestMemory::kHugePageSize;
+  EXPECT_THAT(GuestMemory::Create(
+                  {{.start = GuestPhysAddr(0), .size_bytes = kHuge + kPage}},
+                  GuestMemory::Pages::kPool),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+  // More than any pool: one terabyte. The kernel may promise it.
+  auto memory = GuestMemory::Create(
+      {{.start = GuestPhysAddr(0), .size_bytes = uint64_t{1} << 40}},
+      GuestMemory::Pages::kPool);
+  EXPECT_THAT(memory.ok() ? (*memory)->Populate() : memory.status(),
+              StatusIs(absl::StatusCode::kResourceExhausted));
+}
+
+TEST(GuestMemoryTest, MemoryIsBoundToAHostNodeThatExists) {
+  auto memory = MakeMemory();
+  EXPECT_OK(memory->BindNode(0, 0));
+  EXPECT_OK(memory->BindNode(1, 0));
+  EXPECT_OK(memory->Populate());
+  EXPECT_FALSE(memory->BindNode(0, 1000).ok());
+  EXPECT_THAT(memory->BindNode(0, 5000),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("5000 does not exist")));
 }
 
 TEST(GuestMemoryTest, HugePagesOfNoRamAreNone) {

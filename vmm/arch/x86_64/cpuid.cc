@@ -25,6 +25,8 @@ constexpr uint32_t kExt1EcxTopologyExtensions = 1u << 22;
 // destination. Without it the kernel leaves CPUs with ids above 255 out.
 constexpr uint32_t kKvmFeatures = 0x40000001;
 constexpr uint32_t kKvmEaxExtendedDestination = 1u << 15;
+// KVM_HINTS_REALTIME: no vCPU is preempted for an unlimited time.
+constexpr uint32_t kKvmHintsRealtime = 1u << 0;
 
 constexpr uint32_t kMinLeafIntel = 0x1F;
 constexpr uint32_t kMinLeafAmd = 0xD;
@@ -132,6 +134,7 @@ class CpuidEditor {
     if (ids_.HighestId(machine_) > kMaxXapicId) {
       At(kKvmFeatures).eax |= kKvmEaxExtendedDestination;
     }
+    if (options_.is_realtime) At(kKvmFeatures).edx |= kKvmHintsRealtime;
     Drop(0xA);
     Drop(0x1A);
   }

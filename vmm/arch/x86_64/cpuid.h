@@ -13,6 +13,8 @@ struct CpuidOptions {
   MachineTopology machine;
   // KVM_CAP_TSC_DEADLINE_TIMER: KVM_GET_SUPPORTED_CPUID does not mention it.
   bool has_tsc_deadline = false;
+  // KVM_HINTS_REALTIME: no vCPU is ever preempted, so that spinning pays.
+  bool is_realtime = false;
 };
 
 // What CPU `cpu` of the machine answers to CPUID, made from what KVM can give

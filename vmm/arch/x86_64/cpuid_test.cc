@@ -150,6 +150,13 @@ TEST(CpuidTest, ExtendedDestinationsArePromisedWhereIdsNeedThem) {
   EXPECT_EQ(feature("1n14l9c2t"), 1u);
 }
 
+TEST(CpuidTest, OnlyDedicatedCpusAreHintedAsNeverPreempted) {
+  CpuidOptions options = {.machine = *MachineTopology::Create(Topology(), 256)};
+  EXPECT_EQ(Leaf(BuildCpuid(AmdHost(), options, 0), 0x40000001).edx & 1, 0u);
+  options.is_realtime = true;
+  EXPECT_EQ(Leaf(BuildCpuid(AmdHost(), options, 0), 0x40000001).edx & 1, 1u);
+}
+
 TEST(CpuidTest, PmuIsAbsent) {
   EXPECT_EQ(Leaf(Build(IntelHost(), Topology(), 0), 0xA).eax, 0u);
 }

@@ -103,10 +103,12 @@ absl::Status CreateInterruptControllers(Vm& vm,
 }
 
 absl::StatusOr<VcpuFactory> VcpuFactory::Create(const Kvm& kvm,
-                                                MachineTopology machine) {
+                                                MachineTopology machine,
+                                                bool is_realtime) {
   VcpuFactory factory;
   ABSL_ASSIGN_OR_RETURN(factory.host_, kvm.SupportedCpuid());
   factory.options_.machine = std::move(machine);
+  factory.options_.is_realtime = is_realtime;
   factory.options_.has_tsc_deadline =
       kvm.Extension(KVM_CAP_TSC_DEADLINE_TIMER) > 0;
   return factory;

@@ -38,8 +38,10 @@ absl::Status CreateInterruptControllers(Vm& vm, const MachineTopology& machine);
 // Creates CPUs with ids and CPUID of the topology.
 class VcpuFactory {
  public:
+  // `is_realtime`: the host never preempts a vCPU, and the guest may know.
   static absl::StatusOr<VcpuFactory> Create(const Kvm& kvm,
-                                            MachineTopology machine);
+                                            MachineTopology machine,
+                                            bool is_realtime);
 
   // CPU 0 is the boot CPU; SetBootRegisters() makes it runnable.
   absl::StatusOr<std::unique_ptr<Vcpu>> CreateVcpu(Vm& vm, int cpu) const;
