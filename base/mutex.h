@@ -4,10 +4,12 @@
 #ifndef KTSTR_BASE_MUTEX_H_
 #define KTSTR_BASE_MUTEX_H_
 
+#include <algorithm>
 #include <condition_variable>
 #include <mutex>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/time/time.h"
 
 namespace ktstr {
 
@@ -37,6 +39,21 @@ class ABSL_LOCKABLE Mutex {
     unlocked_.wait(lock, is_true);
     --waiters_;
     lock.release();
+  }
+
+  // The same, for at most `timeout`; whether it holds. REQUIRES: held.
+  template <typename Predicate>
+  bool AwaitFor(absl::Duration timeout,
+                Predicate is_true) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    std::unique_lock<std::mutex> lock(mutex_, std::adopt_lock);
+    if (waiters_++ > 0) unlocked_.notify_all();
+    // Longer ones would overflow the clock.
+    timeout = std::min(timeout, absl::Hours(24 * 365));
+    bool holds =
+        unlocked_.wait_for(lock, absl::ToChronoNanoseconds(timeout), is_true);
+    --waiters_;
+    lock.release();
+    return holds;
   }
 
  private:

@@ -51,5 +51,17 @@ TEST(MutexTest, AwaitPassesTheCallersChangeOn) {
   EXPECT_TRUE(is_answered);
 }
 
+TEST(MutexTest, AwaitForEndsWithItsTimeOrItsCondition) {
+  Mutex mutex;
+  bool is_set = false;
+  MutexLock lock(&mutex);
+  EXPECT_FALSE(mutex.AwaitFor(absl::Milliseconds(1), [&] { return is_set; }));
+  Thread setter("setter", [&] {
+    MutexLock lock(&mutex);
+    is_set = true;
+  });
+  EXPECT_TRUE(mutex.AwaitFor(absl::InfiniteDuration(), [&] { return is_set; }));
+}
+
 }  // namespace
 }  // namespace ktstr
