@@ -16,9 +16,9 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "base/file.h"
+#include "base/mutex.h"
 #include "base/status_matchers.h"
 #include "base/thread.h"
 #include "gmock/gmock.h"
@@ -90,22 +90,20 @@ class ShellTest : public ::testing::Test {
     Push(input);
   }
   void Push(const v1::ShellInput& input) {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     inputs_.push_back(input);
   }
   void HangUp() {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     is_hung_up_ = true;
   }
 
   // Waits until `text` came after what was awaited before.
   testing::AssertionResult Await(const std::string& text) {
-    absl::MutexLock lock(&mutex_);
-    auto has_come = [&] {
-      mutex_.AssertReaderHeld();
+    MutexLock lock(&mutex_);
+    mutex_.AwaitFor(kPatience, [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
       return out_.find(text, seen_) != std::string::npos || has_end_;
-    };
-    mutex_.AwaitWithTimeout(absl::Condition(&has_come), kPatience);
+    });
     size_t at = out_.find(text, seen_);
     if (at == std::string::npos) {
       return testing::AssertionFailure() << "no " << text << " in:\n" << out_;
@@ -117,9 +115,11 @@ class ShellTest : public ::testing::Test {
   // Waits for the end, then hangs up as hostd does.
   v1::ShellEnd Finish() {
     {
-      absl::MutexLock lock(&mutex_);
-      mutex_.AwaitWithTimeout(absl::Condition(&has_end_), kPatience);
-      EXPECT_TRUE(has_end_) << out_;
+      MutexLock lock(&mutex_);
+      EXPECT_TRUE(mutex_.AwaitFor(
+          kPatience,
+          [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return has_end_; }))
+          << out_;
       is_hung_up_ = true;
     }
     thread_.Join();
@@ -128,12 +128,10 @@ class ShellTest : public ::testing::Test {
   }
 
   bool Receive(v1::ShellInput* input) {
-    absl::MutexLock lock(&mutex_);
-    auto is_ready = [this] {
-      mutex_.AssertReaderHeld();
+    MutexLock lock(&mutex_);
+    mutex_.Await([this]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
       return !inputs_.empty() || is_hung_up_;
-    };
-    mutex_.Await(absl::Condition(&is_ready));
+    });
     if (inputs_.empty()) return false;
     *input = inputs_.front();
     inputs_.pop_front();
@@ -141,7 +139,7 @@ class ShellTest : public ::testing::Test {
   }
 
   bool Emit(const v1::ShellOutput& output) {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     EXPECT_FALSE(has_end_);
     EXPECT_LE(output.out().size() + output.err().size(), 64u << 10);
     out_ += output.out();
@@ -155,7 +153,7 @@ class ShellTest : public ::testing::Test {
 
   ShellOptions options_;
   absl::Status status_;
-  absl::Mutex mutex_;
+  Mutex mutex_;
   std::deque<v1::ShellInput> inputs_ ABSL_GUARDED_BY(mutex_);
   bool is_hung_up_ ABSL_GUARDED_BY(mutex_) = false;
   std::string out_;

@@ -12,27 +12,25 @@ namespace ktstr::coordinator {
 void ShellRelay::OpenClient(RelaySink<v1::ShellOutput>::Write write,
                             Cancel cancel) {
   client_.Open(std::move(write));
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   cancel_client_ = std::move(cancel);
 }
 
 void ShellRelay::SetHost(std::string host_id) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   host_id_ = std::move(host_id);
 }
 
 std::string ShellRelay::host_id() {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   return host_id_;
 }
 
 absl::Status ShellRelay::AwaitHost(absl::Duration timeout) {
-  absl::MutexLock lock(&mutex_);
-  auto is_decided = [this] {
-    mutex_.AssertReaderHeld();
+  MutexLock lock(&mutex_);
+  mutex_.AwaitFor(timeout, [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
     return state_ != State::kWaiting || is_stopped_;
-  };
-  mutex_.AwaitWithTimeout(absl::Condition(&is_decided), timeout);
+  });
   if (is_stopped_) {
     state_ = State::kAbandoned;
     return absl::UnavailableError("the coordinator is stopping");
@@ -46,7 +44,7 @@ absl::Status ShellRelay::AwaitHost(absl::Duration timeout) {
 
 void ShellRelay::CloseClient() {
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     if (!has_ended_ && state_ == State::kAttached) {
       // A client that does not read must not hold up the host's thread.
       if (cancel_client_) cancel_client_();
@@ -60,13 +58,11 @@ void ShellRelay::CloseClient() {
 
 absl::Status ShellRelay::OpenHost(RelaySink<v1::ShellInput>::Write write,
                                   Cancel cancel) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   // The host may be faster than whoever notes that it was told.
-  auto is_known = [this] {
-    mutex_.AssertReaderHeld();
+  mutex_.Await([this]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
     return state_ != State::kWaiting || !host_id_.empty();
-  };
-  mutex_.Await(absl::Condition(&is_known));
+  });
   if (state_ != State::kWaiting || is_stopped_) {
     return absl::NotFoundError("nobody waits for this shell any more");
   }
@@ -78,7 +74,7 @@ absl::Status ShellRelay::OpenHost(RelaySink<v1::ShellInput>::Write write,
 
 void ShellRelay::SendToClient(const v1::ShellOutput& output) {
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     if (has_ended_) return;
     // Before the client can know: its going away is in order from here on.
     has_ended_ = output.has_end();
@@ -93,14 +89,14 @@ void ShellRelay::CloseHost() {
       absl::StrCat("host ", host_id(), " was lost, and the guest with it"));
   SendToClient(lost);
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     cancel_host_ = nullptr;
   }
   host_.Close();
 }
 
 void ShellRelay::Stop() {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   is_stopped_ = true;
   if (cancel_client_) cancel_client_();
   if (cancel_host_) cancel_host_();
@@ -108,7 +104,7 @@ void ShellRelay::Stop() {
 
 absl::StatusOr<std::shared_ptr<ShellRelay>> ShellRelays::Add(
     const std::string& token) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   if (is_stopped_) {
     return absl::UnavailableError("the coordinator is stopping");
   }
@@ -118,20 +114,20 @@ absl::StatusOr<std::shared_ptr<ShellRelay>> ShellRelays::Add(
 }
 
 std::shared_ptr<ShellRelay> ShellRelays::Find(const std::string& token) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   auto found = relays_.find(token);
   return found == relays_.end() ? nullptr : found->second;
 }
 
 void ShellRelays::Remove(const std::string& token) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   relays_.erase(token);
 }
 
 void ShellRelays::Stop() {
   std::vector<std::shared_ptr<ShellRelay>> all;
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     is_stopped_ = true;
     for (const auto& [token, relay] : relays_) all.push_back(relay);
   }

@@ -13,8 +13,8 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "base/mutex.h"
 #include "proto/shell.pb.h"
 
 namespace ktstr::coordinator {
@@ -30,7 +30,7 @@ class RelaySink {
   using Write = std::function<bool(const Message&)>;
 
   void Open(Write write) {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     write_ = std::move(write);
     is_open_ = true;
   }
@@ -40,13 +40,14 @@ class RelaySink {
   // Blocks: while the stream's reader does not read.
   bool Send(const Message& message) {
     {
-      absl::MutexLock lock(&mutex_);
-      mutex_.Await(absl::Condition(this, &RelaySink::IsIdle));
+      MutexLock lock(&mutex_);
+      mutex_.Await([this]()
+                       ABSL_NO_THREAD_SAFETY_ANALYSIS { return !is_writing_; });
       if (!is_open_) return false;
       is_writing_ = true;
     }
     bool is_written = write_(message);
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     is_writing_ = false;
     return is_written;
   }
@@ -55,17 +56,14 @@ class RelaySink {
   //
   // Blocks: until a write that is under way returns; the owner makes it.
   void Close() {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     is_open_ = false;
-    mutex_.Await(absl::Condition(this, &RelaySink::IsIdle));
+    mutex_.Await([this]()
+                     ABSL_NO_THREAD_SAFETY_ANALYSIS { return !is_writing_; });
   }
 
  private:
-  bool IsIdle() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
-    return !is_writing_;
-  }
-
-  absl::Mutex mutex_;
+  Mutex mutex_;
   bool is_open_ ABSL_GUARDED_BY(mutex_) = false;
   bool is_writing_ ABSL_GUARDED_BY(mutex_) = false;
   // Set before is_open_; called by the one thread that set is_writing_.
@@ -126,7 +124,7 @@ class ShellRelay {
   RelaySink<v1::ShellOutput> client_;
   RelaySink<v1::ShellInput> host_;
 
-  absl::Mutex mutex_;
+  Mutex mutex_;
   std::string host_id_ ABSL_GUARDED_BY(mutex_);
   State state_ ABSL_GUARDED_BY(mutex_) = State::kWaiting;
   bool has_ended_ ABSL_GUARDED_BY(mutex_) = false;
@@ -151,7 +149,7 @@ class ShellRelays {
   void Stop();
 
  private:
-  absl::Mutex mutex_;
+  Mutex mutex_;
   bool is_stopped_ ABSL_GUARDED_BY(mutex_) = false;
   std::map<std::string, std::shared_ptr<ShellRelay>> relays_
       ABSL_GUARDED_BY(mutex_);

@@ -6,7 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "absl/synchronization/notification.h"
+#include "absl/time/time.h"
+#include "base/mutex.h"
 #include "base/status_matchers.h"
 #include "base/thread.h"
 #include "gmock/gmock.h"
@@ -100,21 +101,30 @@ TEST_F(ShellRelayTest, StopEndsTheWaitAndBothStreams) {
 
 TEST(RelaySinkTest, CloseWaitsForTheWriteUnderWay) {
   RelaySink<v1::ShellInput> sink;
-  absl::Notification entered, leave;
+  Mutex mutex;
+  bool has_entered = false, may_leave = false;
   std::vector<std::string> order;
   sink.Open([&](const v1::ShellInput&) {
-    entered.Notify();
-    leave.WaitForNotification();
+    MutexLock lock(&mutex);
+    has_entered = true;
+    mutex.Await([&] { return may_leave; });
     order.push_back("written");
     return true;
   });
   Thread writer("writer", [&] { EXPECT_TRUE(sink.Send({})); });
-  entered.WaitForNotification();
+  {
+    MutexLock lock(&mutex);
+    mutex.Await([&] { return has_entered; });
+  }
   Thread closer("closer", [&] {
     sink.Close();
+    MutexLock lock(&mutex);
     order.push_back("closed");
   });
-  leave.Notify();
+  {
+    MutexLock lock(&mutex);
+    may_leave = true;
+  }
   closer.Join();
   writer.Join();
   EXPECT_THAT(order, ElementsAre("written", "closed"));
