@@ -12,6 +12,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -20,6 +21,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/host_cpus.h"
 #include "base/log.h"
 #include "base/status_macros.h"
 #include "base/thread.h"
@@ -192,7 +194,8 @@ absl::Status RunHost(const HostOptions& options) {
   RaiseFileLimit();
   ABSL_ASSIGN_OR_RETURN(UniqueFd signals, CatchSignals());
   ABSL_ASSIGN_OR_RETURN(std::string cache_dir, CacheDirOf(options));
-  int cpus = options.cpus > 0 ? options.cpus : AllowedCpus();
+  int cpus = options.cpus > 0 ? options.cpus
+                              : std::max(1, int(AllowedHostCpus().size()));
   std::string host_id =
       options.host_id.empty() ? DefaultHostId() : options.host_id;
 

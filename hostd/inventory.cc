@@ -3,7 +3,6 @@
 
 #include "hostd/inventory.h"
 
-#include <sched.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -30,7 +29,6 @@ constexpr absl::Duration kProbeTimeout = absl::Seconds(20);
 // Hardware runs kernel mode at hundreds of millions of instructions a second;
 // interpreters stay far below this.
 constexpr double kSlowestHardwareMips = 100;
-constexpr int kMaxCpus = 4096;
 
 // The value behind "NAME<spaces>:" in a line-oriented /proc file.
 absl::string_view ValueOf(absl::string_view text, absl::string_view name) {
@@ -123,14 +121,6 @@ std::string HostClass(absl::string_view cpu_model, double kernel_mode_mips) {
   bool is_slow =
       kernel_mode_mips > 0 && kernel_mode_mips < kSlowestHardwareMips;
   return is_tcg || is_slow ? "emulated" : "direct";
-}
-
-int AllowedCpus() {
-  cpu_set_t* set = CPU_ALLOC(kMaxCpus);
-  size_t size = CPU_ALLOC_SIZE(kMaxCpus);
-  int count = sched_getaffinity(0, size, set) == 0 ? CPU_COUNT_S(size, set) : 1;
-  CPU_FREE(set);
-  return std::max(1, count);
 }
 
 std::string UnusableReason(const ProbeReport& probe) {

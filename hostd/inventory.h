@@ -46,9 +46,6 @@ int64_t ParseAvailableMib(absl::string_view meminfo);
 // nested kernel mode slower than any hardware), else "direct".
 std::string HostClass(absl::string_view cpu_model, double kernel_mode_mips);
 
-// CPUs this process may use.
-int AllowedCpus();
-
 // One sentence for SynchronizeRequest.unusable_reason; empty when usable.
 std::string UnusableReason(const ProbeReport& probe);
 

@@ -73,8 +73,7 @@ TEST(InventoryTest, TellsInterpretedMachinesFromDirectOnes) {
   EXPECT_EQ(HostClass("Intel(R) Xeon(R)", 0), "direct");
 }
 
-TEST(InventoryTest, FindsCpusAndAName) {
-  EXPECT_GE(AllowedCpus(), 1);
+TEST(InventoryTest, FindsMemoryAndAName) {
   EXPECT_THAT(DefaultHostId(), ::testing::MatchesRegex("[A-Za-z0-9._-]+"));
   EXPECT_GT(GuestMemoryMib(), 0);
 }

@@ -3,7 +3,6 @@
 
 #include "kernel/build.h"
 
-#include <sched.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
@@ -16,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "base/file.h"
+#include "base/host_cpus.h"
 #include "base/sha256.h"
 #include "base/status_macros.h"
 #include "base/subprocess.h"
@@ -53,13 +53,6 @@ constexpr const char* kEnvironment[] = {
     "MFLAGS=",
     "MAKELEVEL=",
 };
-
-int AllowedCpus() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof(set), &set) != 0) return 1;
-  return std::max(1, CPU_COUNT(&set));
-}
 
 // Tells the caller where the build is.
 class Reporter {
@@ -127,7 +120,8 @@ absl::StatusOr<Plan> MakePlan(const BuildOptions& options) {
       absl::StrCat(plan.toolchain.compiler, "\n", plan.source.identity));
   plan.key = absl::StrCat(plan.source.version, "-tarball-", kArch, "-kc",
                           plan.fragments_hash, "-tc", tools_hash.substr(0, 8));
-  plan.jobs = options.jobs > 0 ? options.jobs : AllowedCpus();
+  plan.jobs = options.jobs > 0 ? options.jobs
+                               : std::max(1, int(AllowedHostCpus().size()));
   return plan;
 }
 
