@@ -22,7 +22,9 @@ bool ParseCpu(absl::string_view text, int* cpu) {
 }  // namespace
 
 absl::StatusOr<std::vector<int>> ParseCpuList(absl::string_view text) {
-  std::vector<int> cpus;
+  // Index: CPU; as long as the highest one needs.
+  std::vector<bool> is_named;
+  size_t named = 0;
   for (absl::string_view item : absl::StrSplit(text, ',')) {
     item = absl::StripAsciiWhitespace(item);
     if (item.empty()) continue;
@@ -41,13 +43,18 @@ absl::StatusOr<std::vector<int>> ParseCpuList(absl::string_view text) {
       return absl::InvalidArgumentError(
           absl::StrCat("CPU list range \"", item, "\" is reversed"));
     }
-    for (int cpu = first; cpu <= last; ++cpu) cpus.push_back(cpu);
-    if (cpus.size() > 4u * kMaxCpu) {
+    named += size_t(last - first) + 1;
+    if (named > 4u * kMaxCpu) {
       return absl::InvalidArgumentError("CPU list repeats itself too often");
     }
+    if (is_named.size() <= size_t(last)) is_named.resize(size_t(last) + 1);
+    std::fill(is_named.begin() + first, is_named.begin() + last + 1, true);
   }
-  std::sort(cpus.begin(), cpus.end());
-  cpus.erase(std::unique(cpus.begin(), cpus.end()), cpus.end());
+  std::vector<int> cpus;
+  cpus.reserve(std::min(named, is_named.size()));
+  for (size_t cpu = 0; cpu < is_named.size(); ++cpu) {
+    if (is_named[cpu]) cpus.push_back(int(cpu));
+  }
   return cpus;
 }
 

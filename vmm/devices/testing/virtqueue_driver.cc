@@ -28,7 +28,11 @@ VirtqueueDriver::VirtqueueDriver(GuestMemory* memory, GuestPhysAddr base,
               .available_ring = base + kAreaBytes,
               .used_ring = base + 2 * kAreaBytes},
       chains_(size) {
-  Must(memory->Fill(base, FootprintBytes(), 0));
+  Must(memory->Fill(layout_.descriptor_table, size * kDescriptorBytes, 0));
+  Must(memory->Fill(layout_.available_ring,
+                    kAvailableRingOffset + size * kAvailableEntryBytes, 0));
+  Must(memory->Fill(layout_.used_ring, kUsedRingOffset + size * kUsedEntryBytes,
+                    0));
   for (int i = size - 1; i >= 0; --i) free_.push_back(i);
 }
 

@@ -141,6 +141,8 @@ class World {
         registers.Read(virtio_mmio::kConfig + input.Take<uint8_t>());
         break;
     }
+    // Several commands may be one notification.
+    if (command & 0x40) return;
     registers.Notify(command & 0x80 ? VirtioConsole::kReceiveQueue
                                     : VirtioConsole::kTransmitQueue);
     RunReady();
