@@ -325,12 +325,14 @@ int MachineTopology::NearestCpuNode(int node) const {
 
 bool MachineTopology::has_memory_attributes() const {
   if (node_count() > kMaxListedNodes) return false;
-  if (node_count() > 1 || !details_.latency_ns.empty() ||
-      !details_.bandwidth_mbps.empty()) {
+  if (!details_.latency_ns.empty() || !details_.bandwidth_mbps.empty()) {
     return true;
   }
-  const DeclaredNode& only = nodes_[0];
-  return only.latency_ns || only.bandwidth_mbps || only.memory_side_cache;
+  return std::any_of(nodes_.begin(), nodes_.end(),
+                     [](const DeclaredNode& node) {
+                       return node.llcs == 0 || node.latency_ns ||
+                              node.bandwidth_mbps || node.memory_side_cache;
+                     });
 }
 
 int64_t MachineTopology::ExactLatencyNs(int initiator, int target) const {

@@ -149,8 +149,9 @@ class MachineTopology {
   // lowest number among equals.
   int NearestCpuNode(int node) const;
 
-  // Whether latency and bandwidth are told to the guest: there is more than one
-  // node, or something was declared of memory.
+  // Whether latency and bandwidth are told to the guest: something was declared
+  // of memory beyond its size, or there is a memory-only node. Else distances
+  // say all there is to say.
   bool has_memory_attributes() const;
   // REQUIRES: `initiator` < cpu_nodes().
   int LatencyNs(int initiator, int target) const;

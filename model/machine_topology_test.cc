@@ -88,6 +88,18 @@ TEST(MachineTopologyTest, DeclaredMatricesAreTakenAsTheyAre) {
   EXPECT_EQ(machine.BandwidthMbps(1, 2), 200);
 }
 
+TEST(MachineTopologyTest, UndeclaredNodesHaveNoAttributes) {
+  ASSERT_OK_AND_ASSIGN(auto uniform,
+                       MachineTopology::Create(T("2n4l2c1t"), 512));
+  EXPECT_FALSE(uniform.has_memory_attributes());
+  ASSERT_OK_AND_ASSIGN(
+      auto far,
+      MachineTopology::Create(
+          T("1n1l2c1t"), 512,
+          {.nodes = {{.llcs = 1, .memory_mib = 256}, {.memory_mib = 256}}}));
+  EXPECT_TRUE(far.has_memory_attributes()) << "memory-only node";
+}
+
 TEST(MachineTopologyTest, OneNodeHasAttributesOnlyWhenDeclared) {
   MachineDetails details = {.nodes = {{.llcs = 1, .memory_mib = 256}}};
   details.nodes[0].memory_side_cache = MemorySideCache{.size_mib = 16};

@@ -229,15 +229,16 @@ TEST(AcpiTest, HmatTellsInitiatorsLatencyBandwidthAndCaches) {
   EXPECT_EQ(at + 32, tables.EndOf(hmat));
 }
 
-TEST(AcpiTest, OneNodeOfWhichNothingIsSaidHasNoHmat) {
+TEST(AcpiTest, NodesOfWhichNothingIsSaidHaveNoHmat) {
   EXPECT_FALSE(Tables(*Topology::Parse("1n2l2c1t"), 64).Has("HMAT"));
-  EXPECT_TRUE(Tables(*Topology::Parse("2n2l2c1t"), 64).Has("HMAT"));
+  EXPECT_FALSE(Tables(*Topology::Parse("2n2l2c1t"), 64).Has("HMAT"));
 }
 
 TEST(AcpiTest, NodeWithoutMemoryIsNoTargetOfAttributes) {
-  Tables tables(*Topology::Parse("4n4l1c1t"), 2);
+  Tables tables(*MachineTopology::Create(*Topology::Parse("2n2l1c1t"), 1,
+                                         {.latency_ns = {{9, 9}, {9, 9}}}));
   uint64_t hmat = tables.Find("HMAT");
-  EXPECT_EQ(tables.U32(hmat + 40 + 16), 3u);
+  EXPECT_EQ(tables.U32(hmat + 40 + 16), 1u);
   EXPECT_EQ(tables.U16(hmat + 80), 1);
   EXPECT_EQ(tables.U32(hmat + 80 + 16), 1u);
 }
