@@ -10,20 +10,17 @@
 #include <linux/vm_sockets.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <cstdio>
 #include <cstring>
-#include <functional>
 #include <string>
 #include <vector>
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/status_macros.h"
@@ -33,7 +30,7 @@
 #include "hostd/initramfs.h"
 #include "model/guest_layout.h"
 #include "model/machine_spec.h"
-#include "tests/perf/bootstrap.h"
+#include "tests/perf/race.h"
 
 namespace ktstr::perf {
 namespace {
@@ -56,11 +53,6 @@ struct Options {
   std::string bzimage;
   std::string qemu = "qemu-system-x86_64";
   int n = 20;
-};
-
-struct Racer {
-  std::string name;
-  std::function<absl::StatusOr<double>()> run;
 };
 
 std::string GuestCmdline() {
@@ -238,20 +230,6 @@ absl::Status WriteArchive(const Options& options, const std::string& dir) {
   return WriteFileAtomically(path, bytes + more);
 }
 
-void PrintRatio(const std::string& peer, const std::vector<double>& ours,
-                const std::vector<double>& theirs) {
-  const char* where = getenv("KTSTR_WHERE");
-  Figure figure = {.name = absl::StrCat("boot.hello_ratio_", peer),
-                   .estimate = Bootstrap(ours, theirs, RatioOfMedians),
-                   .unit = "ratio",
-                   .peer = absl::StrFormat("qemu %s %.0f ms, vmm %.0f ms", peer,
-                                           Median(theirs), Median(ours)),
-                   .n = ours.size(),
-                   .where = where == nullptr ? "direct" : where};
-  std::puts(FormatFigure(figure).c_str());
-  std::fflush(stdout);
-}
-
 absl::Status Main(const Options& options) {
   ABSL_ASSIGN_OR_RETURN(TempDir temp, TempDir::Create("boot-race-"));
   const std::string& dir = temp.path();
@@ -265,23 +243,13 @@ absl::Status Main(const Options& options) {
   const QemuMachine q35 = {.machine = "q35,smm=off,vmport=off",
                            .kernel = options.bzimage,
                            .vsock_device = "vhost-vsock-pci"};
-  const std::vector<Racer> racers = {
+  std::vector<Racer> racers = {
       {"vmm", [&] { return RaceVmm(options, dir); }},
-      {"microvm", [&] { return RaceQemu(options, dir, microvm); }},
-      {"q35", [&] { return RaceQemu(options, dir, q35); }}};
-  std::vector<std::vector<double>> times(racers.size());
-  // The first round warms caches and is not counted; the others begin with a
-  // different racer each.
-  for (int round = -1; round < options.n; ++round) {
-    for (size_t i = 0; i < racers.size(); ++i) {
-      const size_t who = (size_t(round + 1) + i) % racers.size();
-      ABSL_ASSIGN_OR_RETURN(double ms, racers[who].run());
-      if (round >= 0) times[who].push_back(ms);
-    }
-  }
-  for (size_t peer = 1; peer < racers.size(); ++peer) {
-    PrintRatio(racers[peer].name, times[0], times[peer]);
-  }
+      {"qemu microvm", [&] { return RaceQemu(options, dir, microvm); }},
+      {"qemu q35", [&] { return RaceQemu(options, dir, q35); }}};
+  ABSL_RETURN_IF_ERROR(TakeTurns(options.n, racers));
+  PrintRatio("boot.hello_ratio_microvm", racers[0], racers[1]);
+  PrintRatio("boot.hello_ratio_q35", racers[0], racers[2]);
   return absl::OkStatus();
 }
 

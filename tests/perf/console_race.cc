@@ -5,18 +5,15 @@
 // init, by serial port and by virtio console, quiet as hostd boots at first and
 // verbose as it boots again after a failure; the same kernel, archive, CPUs and
 // memory, taking turns.
-#include <stdlib.h>
-
 #include <cstdio>
 #include <string>
 #include <vector>
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "base/status_macros.h"
 #include "tests/lib/linux_guest.h"
-#include "tests/perf/bootstrap.h"
+#include "tests/perf/race.h"
 
 namespace ktstr::perf {
 namespace {
@@ -31,57 +28,34 @@ struct Options {
   int n = 20;
 };
 
-struct Racer {
-  std::string name;
-  ConsoleDevice console;
-  std::string cmdline;
-  std::vector<double> ms;
-};
-
-absl::StatusOr<double> Race(const Options& options, const Racer& racer) {
+absl::StatusOr<double> BootOnce(const Options& options, ConsoleDevice console,
+                                const std::string& cmdline) {
   ABSL_ASSIGN_OR_RETURN(LinuxGuestRun run, Boot({.programs = options.bin,
                                                  .kernel = options.kernel,
-                                                 .cmdline = racer.cmdline,
-                                                 .console = racer.console}));
+                                                 .cmdline = cmdline,
+                                                 .console = console}));
   if (!run.hello.has_value()) {
-    return absl::DeadlineExceededError(absl::StrCat(
-        racer.name, ": no hello; end ", MachineEndName(run.end.end), " ",
-        run.end.detail, "; console: ", run.console));
+    return absl::DeadlineExceededError(
+        absl::StrCat(cmdline, ": no hello; end ", MachineEndName(run.end.end),
+                     " ", run.end.detail, "; console: ", run.console));
   }
   return absl::ToDoubleMilliseconds(*run.hello);
 }
 
-void PrintRatio(const std::string& name, const Racer& ours,
-                const Racer& theirs) {
-  const char* where = getenv("KTSTR_WHERE");
-  Figure figure = {
-      .name = name,
-      .estimate = Bootstrap(ours.ms, theirs.ms, RatioOfMedians),
-      .unit = "ratio",
-      .peer = absl::StrFormat("%s %.0f ms, %s %.0f ms", theirs.name,
-                              Median(theirs.ms), ours.name, Median(ours.ms)),
-      .n = ours.ms.size(),
-      .where = where == nullptr ? "direct" : where};
-  std::puts(FormatFigure(figure).c_str());
-  std::fflush(stdout);
-}
-
 absl::Status Main(const Options& options) {
-  std::vector<Racer> racers = {
-      {"quiet serial", ConsoleDevice::kSerial, kQuiet, {}},
-      {"quiet virtio", ConsoleDevice::kVirtio, kQuiet, {}},
-      {"verbose serial", ConsoleDevice::kSerial, kVerbose, {}},
-      {"verbose virtio", ConsoleDevice::kVirtio, kVerbose, {}},
+  auto racer = [&options](const std::string& name, ConsoleDevice console,
+                          const std::string& cmdline) {
+    return Racer{.name = name, .run = [&options, console, cmdline] {
+                   return BootOnce(options, console, cmdline);
+                 }};
   };
-  // The first round warms caches and is not counted; the others begin with a
-  // different racer each.
-  for (int round = -1; round < options.n; ++round) {
-    for (size_t i = 0; i < racers.size(); ++i) {
-      Racer& racer = racers[(size_t(round + 1) + i) % racers.size()];
-      ABSL_ASSIGN_OR_RETURN(double ms, Race(options, racer));
-      if (round >= 0) racer.ms.push_back(ms);
-    }
-  }
+  std::vector<Racer> racers = {
+      racer("quiet serial", ConsoleDevice::kSerial, kQuiet),
+      racer("quiet virtio", ConsoleDevice::kVirtio, kQuiet),
+      racer("verbose serial", ConsoleDevice::kSerial, kVerbose),
+      racer("verbose virtio", ConsoleDevice::kVirtio, kVerbose),
+  };
+  ABSL_RETURN_IF_ERROR(TakeTurns(options.n, racers));
   PrintRatio("boot.virtio_console_ratio", racers[1], racers[0]);
   PrintRatio("boot.virtio_console_verbose_ratio", racers[3], racers[2]);
   return absl::OkStatus();

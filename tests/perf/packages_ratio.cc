@@ -6,7 +6,6 @@
 // hello, the same machine otherwise, taking turns.
 #include <fcntl.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -15,7 +14,6 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/status_macros.h"
@@ -25,7 +23,7 @@
 #include "hostd/initramfs.h"
 #include "model/guest_layout.h"
 #include "model/machine_spec.h"
-#include "tests/perf/bootstrap.h"
+#include "tests/perf/race.h"
 
 namespace ktstr::perf {
 namespace {
@@ -123,29 +121,18 @@ absl::Status WriteTail(const Options& options, const std::string& path) {
 absl::Status Main(const Options& options) {
   ABSL_ASSIGN_OR_RETURN(TempDir dir, TempDir::Create("packages-ratio-"));
   ABSL_RETURN_IF_ERROR(WriteTail(options, JoinPath(dir.path(), "tail")));
-  std::vector<double> packages, groups;
-  // The first round warms caches and is not counted; each next one begins with
-  // the other machine.
-  for (int round = -1; round < options.n; ++round) {
-    for (int turn = 0; turn < 2; ++turn) {
-      const bool are_packages = (round + 1 + turn) % 2 == 0;
-      ABSL_ASSIGN_OR_RETURN(double ms, Boot(options, dir.path(),
-                                            are_packages ? LlcsAre::kPackages
-                                                         : LlcsAre::kGroups));
-      if (round >= 0) (are_packages ? packages : groups).push_back(ms);
-    }
-  }
-  const char* where = getenv("KTSTR_WHERE");
-  const Figure figure = {
-      .name = "boot.packages_ratio",
-      .estimate = Bootstrap(packages, groups, RatioOfMedians),
-      .unit = "ratio",
-      .peer = absl::StrFormat("%d LLCs in one package %.0f ms, as packages "
-                              "%.0f ms",
-                              options.llcs, Median(groups), Median(packages)),
-      .n = packages.size(),
-      .where = where == nullptr ? "direct" : where};
-  std::puts(FormatFigure(figure).c_str());
+  auto racer = [&](const std::string& name, LlcsAre llcs_are) {
+    return Racer{.name = name, .run = [&options, &dir, llcs_are] {
+                   return Boot(options, dir.path(), llcs_are);
+                 }};
+  };
+  std::vector<Racer> racers = {
+      racer(absl::StrCat(options.llcs, " LLCs as packages"),
+            LlcsAre::kPackages),
+      racer(absl::StrCat(options.llcs, " LLCs in one package"),
+            LlcsAre::kGroups)};
+  ABSL_RETURN_IF_ERROR(TakeTurns(options.n, racers));
+  PrintRatio("boot.packages_ratio", racers[0], racers[1]);
   return absl::OkStatus();
 }
 
