@@ -55,7 +55,7 @@ std::vector<GuestMemory::Range> PlanHugePages(
                        .node = node});
     covered = end;
   };
-  const uint64_t kernel_end = kKernelLink + kernel_bytes;
+  const uint64_t low_end = kKernelLink + kernel_bytes + initrd_bytes;
   for (const GuestMemory::Range& range : ranges) {
     const uint64_t start = range.start.value();
     const uint64_t end = start + range.size_bytes;
@@ -63,9 +63,9 @@ std::vector<GuestMemory::Range> PlanHugePages(
                                           GuestMemory::kPageSize *
                                           kBytesPerPageDescriptor;
     if (start < kInitrdCeiling && end >= std::min(kInitrdCeiling, end)) {
-      top += 2 * initrd_bytes;
+      top += initrd_bytes;
     }
-    plan(start, std::min(kernel_end, end), range.node);
+    plan(start, std::min(low_end, end), range.node);
     plan(end - std::min(top, range.size_bytes), end, range.node);
   }
   return planned;

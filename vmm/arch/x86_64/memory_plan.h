@@ -20,12 +20,13 @@ namespace ktstr::vmm {
 //        without memory has no range.
 std::vector<GuestMemory::Range> PlanMemory(const MachineTopology& machine);
 
-// What a kernel writes before its init runs: everything up to the end of its
-// image (it is linked at 16 MiB), and the top of every range of RAM, where its
-// boot allocator takes from: page descriptors (64 bytes a page), per-CPU areas,
-// and at the top of low RAM the initramfs as it lies and unpacked. Measured
-// with 6.12 on 512 MiB: 38 MiB touched, 50 MiB named here, 96 % of the touched
-// in it.
+// What a guest writes before its init says hello. From address 0 upwards: the
+// kernel's image (linked at 16 MiB) and around it what its page allocator gives
+// first, above all the unpacked initramfs. And the top of every range of RAM,
+// where its boot allocator takes from: page descriptors (64 bytes a page),
+// per-CPU areas, and at the top of low RAM the initramfs as it was loaded.
+// Measured with 6.12 on 512 MiB with an archive of 11 MiB: 59 MiB touched, all
+// but 2 MiB of it in the 76 MiB named here.
 //
 // Shape: ascending, whole huge pages of `ranges`, none twice. Empty for images
 //        that are smaller than any Linux.

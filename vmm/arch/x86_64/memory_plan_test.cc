@@ -80,10 +80,10 @@ TEST(HugePagePlanTest, KernelAndTopOfRam) {
   auto plan = PlanHugePages(Plan(1, 512), kKernel, 5 * kMiB);
   ASSERT_EQ(plan.size(), 2u);
   EXPECT_EQ(plan[0].start.value(), 0u);
-  EXPECT_EQ(plan[0].size_bytes, 40 * kMiB);
-  // 8 MiB of page descriptors, 4 of other things, the archive twice.
-  EXPECT_EQ(plan[1].start.value(), 490 * kMiB);
-  EXPECT_EQ(plan[1].size_bytes, 22 * kMiB);
+  EXPECT_EQ(plan[0].size_bytes, 46 * kMiB);
+  // 8 MiB of page descriptors, 4 of other things, the archive.
+  EXPECT_EQ(plan[1].start.value(), 496 * kMiB);
+  EXPECT_EQ(plan[1].size_bytes, 16 * kMiB);
 }
 
 TEST(HugePagePlanTest, SmallMachineIsPlannedOnce) {
