@@ -76,11 +76,13 @@ void BringLoopbackUp() {
   ioctl(fd.get(), SIOCSIFFLAGS, &request);
 }
 
-// Each by itself: a kernel without one controller still hands down the others.
+// In one write, because each takes a grace period. A kernel without one of the
+// controllers refuses that and still hands down the others.
 void HandDownControllers() {
+  constexpr char kControl[] = "/sys/fs/cgroup/cgroup.subtree_control";
+  if (WriteExisting(kControl, "+cpuset +cpu +memory +pids").ok()) return;
   for (const char* controller : {"+cpuset", "+cpu", "+memory", "+pids"}) {
-    WriteExisting("/sys/fs/cgroup/cgroup.subtree_control", controller)
-        .IgnoreError();
+    WriteExisting(kControl, controller).IgnoreError();
   }
 }
 
