@@ -2,9 +2,10 @@
 // SPDX-FileCopyrightText: The ktstr authors
 
 // From the start of a VMM to guestd's hello: ours against QEMU's two machines,
-// with the same kernel, archive, CPUs and memory, taking turns. QEMU is given
-// every switch that makes it faster: microvm the uncompressed kernel by its PVH
-// entry, q35 the bzImage that people boot there; both the host kernel's vsock.
+// with the same kernel, archive, CPUs (the host's number) and memory, taking
+// turns. QEMU is given every switch that makes it faster: microvm the
+// uncompressed kernel by its PVH entry, q35 the bzImage that people boot there;
+// both the host kernel's vsock.
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/vm_sockets.h>
@@ -14,6 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <string>
@@ -23,6 +25,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/host_cpus.h"
 #include "base/status_macros.h"
 #include "base/subprocess.h"
 #include "base/unique_fd.h"
@@ -35,7 +38,6 @@
 namespace ktstr::perf {
 namespace {
 
-constexpr int kCpus = 4;
 constexpr int kMemoryMib = 512;
 constexpr uint32_t kGuestCid = 3;
 constexpr size_t kMaxArchiveBytes = 64 << 20;
@@ -52,6 +54,8 @@ struct Options {
   std::string kernel;
   std::string bzimage;
   std::string qemu = "qemu-system-x86_64";
+  // More CPUs than the host has would measure how they wait for each other.
+  int cpus = int(std::clamp<size_t>(AllowedHostCpus().size(), 1, 4));
   int n = 20;
 };
 
@@ -149,7 +153,7 @@ absl::StatusOr<double> RaceVmm(const Options& options, const std::string& dir) {
   constexpr int kMachineFd = 3, kKernelFd = 4, kInitrdFd = 5;
   const std::string vsock = JoinPath(dir, "v");
   MachineSpec spec;
-  ABSL_ASSIGN_OR_RETURN(spec.topology, Topology::Create(1, 1, kCpus, 1));
+  ABSL_ASSIGN_OR_RETURN(spec.topology, Topology::Create(1, 1, options.cpus, 1));
   spec.memory_mib = kMemoryMib;
   spec.kernel_fd = kKernelFd;
   spec.initrd_fds = {kInitrdFd};
@@ -191,7 +195,7 @@ absl::StatusOr<double> RaceQemu(const Options& options, const std::string& dir,
                 "-cpu",
                 "host",
                 "-smp",
-                absl::StrCat(kCpus),
+                absl::StrCat(options.cpus),
                 "-m",
                 absl::StrCat(kMemoryMib),
                 "-nodefaults",
@@ -268,6 +272,9 @@ int main(int argc, char** argv) {
   app.add_option("--bzimage", options.bzimage, "the same kernel, packed")
       ->required();
   app.add_option("--qemu", options.qemu, "QEMU for x86-64")
+      ->capture_default_str();
+  app.add_option("--cpus", options.cpus, "CPUs of each guest")
+      ->check(CLI::Range(1, 64))
       ->capture_default_str();
   app.add_option("-n", options.n, "rounds")
       ->capture_default_str()

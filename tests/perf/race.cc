@@ -4,6 +4,7 @@
 #include "tests/perf/race.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include <cstdio>
 
@@ -12,11 +13,28 @@
 #include "tests/perf/bootstrap.h"
 
 namespace ktstr::perf {
+namespace {
+
+// More than a racer touches.
+constexpr size_t kWrittenBytes = size_t{1} << 30;
+
+// A host that has less goes without.
+void WriteFreeMemory() {
+  void* memory = mmap(nullptr, kWrittenBytes, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) return;
+  madvise(memory, kWrittenBytes, MADV_HUGEPAGE);
+  madvise(memory, kWrittenBytes, MADV_POPULATE_WRITE);
+  munmap(memory, kWrittenBytes);
+}
+
+}  // namespace
 
 absl::Status TakeTurns(int rounds, std::vector<Racer>& racers) {
   for (int round = -1; round < rounds; ++round) {
     for (size_t i = 0; i < racers.size(); ++i) {
       Racer& racer = racers[(size_t(round + 1) + i) % racers.size()];
+      WriteFreeMemory();
       ABSL_ASSIGN_OR_RETURN(double ms, racer.run());
       if (round >= 0) racer.ms.push_back(ms);
     }
