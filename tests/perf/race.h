@@ -25,11 +25,11 @@ struct Racer {
 
 // Fills in the times of `rounds` rounds. The racers take turns and each round
 // begins with another one, so that whatever else the machine does meets all of
-// them; a round before the first warms caches and is not counted. Before each run
-// the memory that it will be given is written once: an emulated host takes ten
-// times as long for the first write to memory in which a guest ran code before
-// (it drops what it translated), no other host does, and whoever came after the
-// larger guest would pay for it.
+// them; a round before the first warms caches and is not counted. Before each
+// run the memory that it will be given is written once: an emulated host takes
+// ten times as long for the first write to memory in which a guest ran code
+// before (it drops what it translated), no other host does, and whoever came
+// after the larger guest would pay for it.
 //
 // Errors: the first of a racer.
 absl::Status TakeTurns(int rounds, std::vector<Racer>& racers);
