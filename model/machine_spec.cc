@@ -25,6 +25,7 @@ constexpr std::pair<MachineEnd, absl::string_view> kEndNames[] = {
     {MachineEnd::kEntryFailure, "entry-failure"},
     {MachineEnd::kInternalError, "internal-error"},
     {MachineEnd::kSetupFailure, "setup-failure"},
+    {MachineEnd::kUnmetPrecondition, "unmet-precondition"},
 };
 
 constexpr std::pair<ConsoleDevice, absl::string_view> kConsoleNames[] = {

@@ -95,10 +95,14 @@ enum class MachineEnd {
   kEntryFailure,   // KVM_EXIT_FAIL_ENTRY
   kInternalError,  // KVM_EXIT_INTERNAL_ERROR
   kSetupFailure,   // no guest instruction ran; `detail` says what failed
+  // The host lacks what MachineSpec::performance needs; `detail` names all of
+  // it.
+  kUnmetPrecondition,
 };
 
 // Stable names as they stand in reports: "power-off", "reset", "triple-fault",
-// "deadline", "stopped", "entry-failure", "internal-error", "setup-failure".
+// "deadline", "stopped", "entry-failure", "internal-error", "setup-failure",
+// "unmet-precondition".
 absl::string_view MachineEndName(MachineEnd end);
 
 // One line of a machine's report.

@@ -96,7 +96,7 @@ TEST_F(MachineTest, PerformanceModeIsKeptOrRefusedWithReasons) {
   } else if (run.ok()) {
     EXPECT_EQ(run->outcome.end, MachineEnd::kPowerOff) << run->outcome.detail;
   } else {
-    EXPECT_THAT(run.status(), StatusIs(absl::StatusCode::kUnimplemented,
+    EXPECT_THAT(run.status(), StatusIs(absl::StatusCode::kFailedPrecondition,
                                        HasSubstr("inside the guest")));
   }
 }

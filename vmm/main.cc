@@ -47,8 +47,11 @@ absl::StatusOr<ktstr::MachineSpec> ReadDescription(const Flags& flags) {
 int RunMachine(const ktstr::MachineSpec& spec, const std::string& label) {
   ktstr::vmm::Report report(spec.report_fd, &ktstr::RealClock());
   report.EmitStart(label);
-  auto refuse = [&report](const absl::Status& status) {
-    report.EmitEnd({.end = ktstr::MachineEnd::kSetupFailure,
+  auto refuse = [&](const absl::Status& status) {
+    const bool is_unmet =
+        spec.performance && absl::IsFailedPrecondition(status);
+    report.EmitEnd({.end = is_unmet ? ktstr::MachineEnd::kUnmetPrecondition
+                                    : ktstr::MachineEnd::kSetupFailure,
                     .detail = std::string(status.message())});
     spdlog::error("{}", status.ToString());
     return kExitSetupFailure;

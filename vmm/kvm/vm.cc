@@ -72,8 +72,8 @@ absl::Status Vm::DisablePauseAndHaltExits() {
                uint64_t{KVM_CAP_X86_DISABLE_EXITS});
   const uint64_t missing = kWanted & ~uint64_t(offered.value_or(0));
   if (missing != 0) {
-    return absl::UnimplementedError(absl::StrCat(
-        "this host's KVM cannot keep ",
+    return absl::FailedPreconditionError(absl::StrCat(
+        "performance mode: this host's KVM cannot keep ",
         missing & KVM_X86_DISABLE_EXITS_PAUSE ? "PAUSE" : "",
         missing == kWanted ? " and " : "",
         missing & KVM_X86_DISABLE_EXITS_HLT ? "HLT" : "", " inside the guest"));

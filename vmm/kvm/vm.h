@@ -52,7 +52,7 @@ class Vm {
   // PAUSE and HLT stay inside the guest: its CPUs are not for others. Before
   // the first vCPU.
   //
-  // Errors: Unimplemented naming what this host's KVM cannot.
+  // Errors: FailedPrecondition naming what this host's KVM cannot.
   absl::Status DisablePauseAndHaltExits();
 
   // Any other request, by name.
