@@ -75,6 +75,10 @@ struct TestOptions {
   Checks checks;
   // Listed, but only run when a filter names it exactly.
   bool ignored_by_default = false;
+  // Dedicated hardware: vCPUs pinned to host cores of their own in a real-time
+  // class, huge pages, no other guest on the host. Skipped, with the reason,
+  // where a host cannot give that.
+  bool performance_mode = false;
 };
 
 namespace internal {

@@ -38,6 +38,7 @@ json TestJson(const v1::TestDescription& test) {
       {"memory_mib", test.memory_mib()},
       {"duration_ms", duration.seconds() * 1000 + duration.nanos() / 1000000},
       {"workers_per_cgroup", test.workers_per_cgroup()},
+      {"performance_mode", test.performance_mode()},
       {"scheduler", test.scheduler().name().empty()
                         ? json()
                         : json(test.scheduler().name())},

@@ -67,6 +67,7 @@ void AddSpec(const v1::VariantSpec& spec, json& out) {
   out["duration_ms"] =
       spec.has_duration() ? json(Milliseconds(spec.duration())) : json();
   out["workers_per_cgroup"] = spec.workers_per_cgroup();
+  out["performance_mode"] = spec.performance_mode();
   out["seed"] = absl::StrCat(spec.seed());
 }
 

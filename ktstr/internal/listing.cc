@@ -76,6 +76,7 @@ absl::Status Describe(const TestEntry& from, v1::TestDescription* to) {
     Describe(*options.scheduler, to->mutable_scheduler());
   }
   to->set_ignored_by_default(options.ignored_by_default);
+  to->set_performance_mode(options.performance_mode);
   return absl::OkStatus();
 }
 

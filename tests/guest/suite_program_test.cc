@@ -39,10 +39,13 @@ TEST(SuiteProgramTest, ListsItselfAsOneDescription) {
   ASSERT_TRUE(suite.ParseFromString(output.out));
   EXPECT_EQ(suite.name(), "topology");
   EXPECT_EQ(suite.arch(), "x86_64");
-  ASSERT_EQ(suite.tests_size(), 2);
-  EXPECT_EQ(suite.tests(0).name(), "empty");
-  EXPECT_EQ(suite.tests(1).name(), "matches_declaration");
-  EXPECT_EQ(suite.tests(1).topology(), "1n2l2c2t");
+  ASSERT_EQ(suite.tests_size(), 3);
+  EXPECT_EQ(suite.tests(0).name(), "dedicated");
+  EXPECT_TRUE(suite.tests(0).performance_mode());
+  EXPECT_EQ(suite.tests(1).name(), "empty");
+  EXPECT_FALSE(suite.tests(1).performance_mode());
+  EXPECT_EQ(suite.tests(2).name(), "matches_declaration");
+  EXPECT_EQ(suite.tests(2).topology(), "1n2l2c2t");
 }
 
 TEST(SuiteProgramTest, HelpNamesTheTests) {

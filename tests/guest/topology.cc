@@ -5,6 +5,8 @@
 // nothing, for timing.
 #include "model/topology.h"
 
+#include <cpuid.h>
+#include <linux/kvm_para.h>
 #include <stdlib.h>
 
 #include <algorithm>
@@ -55,5 +57,18 @@ KTSTR_TEST(matches_declaration,
 }
 
 KTSTR_TEST(empty) { return pass(); }
+
+// Runs only where the guest has hardware of its own, and is told so.
+KTSTR_TEST(dedicated, .topology = {.cores = 1}, .memory_mib = 256,
+           .performance_mode = true) {
+  // KVM_CPUID_FEATURES; EDX: hints.
+  constexpr uint32_t kKvmFeatures = 0x40000001;
+  uint32_t eax = 0, ebx = 0, ecx = 0, edx = 0;
+  __cpuid(kKvmFeatures, eax, ebx, ecx, edx);
+  if ((edx & (1u << KVM_HINTS_REALTIME)) == 0) {
+    return fail("the guest is not told that its CPUs are never preempted");
+  }
+  return pass();
+}
 
 }  // namespace
