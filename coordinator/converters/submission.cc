@@ -13,6 +13,7 @@
 #include "base/proto_time.h"
 #include "base/status_macros.h"
 #include "coordinator/converters/guest_files.h"
+#include "coordinator/placement/policy.h"
 
 namespace ktstr::coordinator {
 namespace {
@@ -224,7 +225,8 @@ absl::StatusOr<std::vector<VariantDraft>> ToDrafts(
   for (const gauntlet::Variant& variant : expansion.variants) {
     const TestOrigin& origin = origins[variant.test];
     VariantDraft& draft = drafts.emplace_back();
-    draft.cpus = variant.topology.cpus();
+    draft.cpus =
+        origin.test->performance_mode() ? kWholeHost : variant.topology.cpus();
     v1::VariantSpec& spec = draft.spec;
     spec.set_name(variant.name);
     spec.set_test(origin.test->name());
@@ -240,6 +242,7 @@ absl::StatusOr<std::vector<VariantDraft>> ToDrafts(
     *spec.mutable_duration() = origin.test->duration();
     spec.set_workers_per_cgroup(origin.test->workers_per_cgroup());
     spec.set_seed(variant.seed);
+    spec.set_performance_mode(origin.test->performance_mode());
     *spec.mutable_suite_libraries() = origin.suite->libraries();
     if (spec.scheduler().has_binary() && !spec.kernel().has_sched_ext()) {
       return Invalid("scheduler ", spec.scheduler().name(),

@@ -75,6 +75,29 @@ TEST_F(HostsTest, GivesNoMoreThanWhatIsFree) {
   EXPECT_THAT(host.Leases(), SizeIs(1));
 }
 
+TEST_F(HostsTest, PerformanceModeHasTheHostForItself) {
+  v1::SubmitRequest request = fixture_.Request(3);
+  auto& tests = *request.mutable_suites(0)->mutable_description();
+  tests.mutable_tests(1)->set_performance_mode(true);
+  fixture_.MustSubmit(request);
+  ScriptedHost host(&fixture_, "h1", 64);
+  std::vector<v1::Attempt> leases = host.Leases();
+  ASSERT_THAT(leases, SizeIs(2));
+  EXPECT_FALSE(leases[0].variant().performance_mode());
+  EXPECT_THAT(host.Leases(), IsEmpty());
+  host.Finish(leases[0].key(), v1::PASS);
+  EXPECT_THAT(host.Leases(), IsEmpty());
+  host.Finish(leases[1].key(), v1::PASS);
+  fixture_.MustSubmit(fixture_.Request(1));
+  leases = host.Leases();
+  ASSERT_THAT(leases, SizeIs(1));
+  EXPECT_TRUE(leases[0].variant().performance_mode());
+  // Deadlines follow the guest, not the host that it takes.
+  EXPECT_LT(leases[0].budget().total().seconds(), 600);
+  host.Finish(leases[0].key(), v1::PASS);
+  EXPECT_THAT(host.Leases(), SizeIs(1));
+}
+
 TEST_F(HostsTest, UnusableHostGetsNothing) {
   fixture_.MustSubmit(fixture_.Request(1));
   ScriptedHost host(&fixture_, "h1", 4);

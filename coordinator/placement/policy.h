@@ -5,6 +5,7 @@
 #define KTSTR_COORDINATOR_PLACEMENT_POLICY_H_
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,9 @@ struct Assignment {
   size_t waiting = 0;
   size_t host = 0;
 };
+
+// CPUs of a variant that runs alone on its host, whichever it is.
+inline constexpr int kWholeHost = std::numeric_limits<int>::max();
 
 // CPUs and memory a variant takes on a host: all of a host that is smaller.
 int CpusTaken(int variant_cpus, int host_cpus);

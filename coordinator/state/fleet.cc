@@ -17,6 +17,12 @@
 namespace ktstr::coordinator {
 namespace {
 
+// Of the guest, which may take more of its host than they are.
+int VcpusOf(const v1::VariantSpec& spec) {
+  absl::StatusOr<Topology> topology = Topology::Parse(spec.topology());
+  return topology.ok() ? topology->cpus() : 1;
+}
+
 // Part of the host timeout for which a call is held, and within which a host is
 // asked to call again.
 constexpr int kCallsPerTimeout = 3;
@@ -568,7 +574,7 @@ absl::Status Fleet::GrantLocked(Transaction& transaction, HostEntry& host,
   host.leases.insert({&run, index});
   *attempt.mutable_budget() =
       ToProto(BudgetFor({.duration = FromProtoDuration(spec->duration()),
-                         .vcpus = run.variants()[index].record.cpus,
+                         .vcpus = VcpusOf(*spec),
                          .host_cpus = host.cpus,
                          .is_emulated = host.context.host_class() == "emulated",
                          .guest_mips = host.context.guest_mips()}));

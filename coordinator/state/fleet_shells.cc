@@ -37,6 +37,10 @@ absl::Status Fleet::CheckShellRoomLocked(const HostEntry& host,
     return absl::FailedPreconditionError(
         absl::StrCat(name, " takes no guests: ", host.unusable_reason));
   }
+  if (host.RunsAlone()) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat(name, " runs a test that needs all of it; try again"));
+  }
   if (memory_mib > host.memory_mib) {
     return absl::FailedPreconditionError(
         absl::StrCat(name, " has ", host.memory_mib, " MiB for guests, the ",

@@ -36,6 +36,12 @@ int HostEntry::CpusInUse() const {
   return in_use;
 }
 
+bool HostEntry::RunsAlone() const {
+  return std::any_of(leases.begin(), leases.end(), [](const auto& lease) {
+    return lease.first->variants()[lease.second].record.cpus == kWholeHost;
+  });
+}
+
 int64_t HostEntry::FreeMemoryMib() const {
   int64_t free = memory_mib;
   for (const auto& [run, index] : leases) {

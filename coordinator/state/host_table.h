@@ -82,6 +82,8 @@ struct HostEntry {
   // Forgets the oldest superseded incarnation beyond a limit.
   void Supersede(std::string next);
   int CpusInUse() const;
+  // Whether one of its leases is of kWholeHost.
+  bool RunsAlone() const;
   int64_t FreeMemoryMib() const;
   // Puts the shells that have not attached into the call's answer.
   void OfferShells(HeldCall& answer);

@@ -49,6 +49,7 @@ struct VariantRecord {
   std::string incarnation;
   // Only when DONE.
   v1::Outcome outcome = v1::OUTCOME_UNSPECIFIED;
+  // Taken of a host; placement/policy.h, kWholeHost.
   int cpus = 0;
   int64_t memory_mib = 0;
   std::vector<MissRecord> missed;  // oldest first
@@ -62,6 +63,7 @@ struct StoredRun {
 // A variant to be created, PENDING with epoch 0.
 struct VariantDraft {
   v1::VariantSpec spec;
+  // Taken of a host; placement/policy.h, kWholeHost.
   int cpus = 0;
 };
 
