@@ -27,6 +27,10 @@ Classification Miss(std::string reason) {
   return Judge(ktstr::v1::MISS, ktstr::v1::INFRASTRUCTURE, std::move(reason));
 }
 
+Classification Skip(std::string reason) {
+  return {.outcome = Outcome::SKIP, .reason = std::move(reason)};
+}
+
 // "the guest ..." in time: what the attempt was doing.
 std::string When(const Evidence& e) {
   if (e.Reached(ktstr::v1::DETACHED)) return "after the scheduler detached";
@@ -94,6 +98,8 @@ std::optional<Classification> JudgeVmm(const Evidence& e) {
     case MachineEnd::kSetupFailure:
       return Miss(absl::StrCat("vmm ended with ", MachineEndName(e.machine_end),
                                " ", When(e), detail));
+    case MachineEnd::kUnmetPrecondition:
+      return Skip(PrintableText(e.machine_end_detail, 512));
     case MachineEnd::kUnspecified:
       break;
     default:
@@ -304,6 +310,7 @@ Classification Classify(const Evidence& e) {
   if (!e.preparation.ok()) {
     return Miss(PrintableText(e.preparation.message(), 512));
   }
+  if (!e.unmet_precondition.empty()) return Skip(e.unmet_precondition);
   Classification result;
   if (auto judged = JudgePanic(e)) {
     result = *judged;

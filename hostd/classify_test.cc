@@ -298,6 +298,18 @@ const Row kRows[] = {
     {"setup_failure",
      [](Evidence* e) { e->machine_end = MachineEnd::kSetupFailure; },
      ktstr::v1::MISS, ktstr::v1::INFRASTRUCTURE, "setup-failure"},
+    {"unmet_precondition",
+     [](Evidence* e) {
+       e->unmet_precondition = "performance mode: 2 host LLCs are needed";
+     },
+     ktstr::v1::SKIP, kNoFinding, "2 host LLCs are needed"},
+    {"unmet_precondition_of_vmm",
+     [](Evidence* e) {
+       e->machine_end = MachineEnd::kUnmetPrecondition;
+       e->machine_end_detail = "performance mode: 256 huge pages are needed";
+       e->vmm_exit.emplace().code = 1;
+     },
+     ktstr::v1::SKIP, kNoFinding, "256 huge pages are needed"},
     {"init_error",
      [](Evidence* e) {
        Reach(e, ktstr::v1::HELLO);

@@ -48,6 +48,8 @@ struct Evidence {
 
   // Not OK when no machine was started: an artifact missing, the disk full.
   absl::Status preparation;
+  // Why this host cannot run the test at all, though nothing is broken.
+  std::string unmet_precondition;
   StopReason stop = StopReason::kNone;
   Deadline deadline = Deadline::kNone;
   // What `deadline` allowed.

@@ -47,6 +47,12 @@ int64_t MemoryFloorMib(int64_t kernel_bytes,
   return (bytes >> 20) + kMemoryReserveMib;
 }
 
+// Every node's share of it is made of whole pages of 2 MiB.
+int64_t WholeHugePages(int64_t memory_mib, int nodes) {
+  const int64_t unit = 2 * nodes;
+  return (memory_mib + unit - 1) / unit * unit;
+}
+
 std::vector<int> Numbers(const std::vector<UniqueFd>& fds) {
   std::vector<int> numbers;
   for (const UniqueFd& fd : fds) numbers.push_back(fd.get());
@@ -106,6 +112,11 @@ absl::StatusOr<StartedGuest> StartedGuest::Start(
   machine.memory_mib =
       std::max(boot.memory_mib,
                MemoryFloorMib(boot.kernel->size_bytes(), *boot.initrds));
+  if (boot.performance) {
+    machine.performance = boot.performance;
+    machine.memory_mib =
+        WholeHugePages(machine.memory_mib, boot.topology.nodes());
+  }
   machine.cmdline = GuestCmdline(options, boot, nonce);
   machine.vsock_path = vsock_path;
   machine.deadline = boot.deadline;

@@ -5,6 +5,7 @@
 #define KTSTR_HOSTD_GUEST_BOOT_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@
 #include "hostd/hello.h"
 #include "hostd/run_dir.h"
 #include "hostd/vmm_process.h"
+#include "model/performance_spec.h"
 #include "model/topology.h"
 
 namespace ktstr::hostd {
@@ -38,6 +40,8 @@ struct GuestBoot {
   Topology topology;
   // Raised to what kernel and initramfs need to unpack.
   int64_t memory_mib = 0;
+  // Set: hardware of its own, or no guest at all.
+  std::optional<PerformanceSpec> performance;
   // The console gets everything the kernel logs, not warnings and worse only.
   bool is_verbose = false;
   // vmm ends the machine then; zero: never.

@@ -96,7 +96,8 @@ LeaseRunner::Options RunnerOptions(const HostOptions& options, int cpus,
                    .extra_cmdline = options.extra_cmdline,
                    .keeps_run_dirs = options.keeps_run_dirs,
                    .clock = &RealClock()},
-          .context = std::move(context)};
+          .context = std::move(context),
+          .is_performance_mode_off = options.is_performance_mode_off};
 }
 
 // A shell's files are all open at once.

@@ -25,6 +25,7 @@ struct HostOptions {
   std::string libexec_dir;
   std::string extra_cmdline;
   bool keeps_run_dirs = false;
+  bool is_performance_mode_off = false;
   int ready_fd = -1;
   // Whose end is ours; 0: nobody's.
   pid_t parent = 0;

@@ -6,11 +6,12 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/host_cpus.h"
 #include "base/proto_time.h"
 #include "base/status_macros.h"
 #include "hostd/classify.h"
+#include "hostd/performance_plan.h"
 #include "model/guest_layout.h"
-#include "model/topology.h"
 
 namespace ktstr::hostd {
 namespace {
@@ -119,11 +120,33 @@ ktstr::v1::RunTestRequest LeaseRunner::MakeRequest(
   return request;
 }
 
+absl::StatusOr<std::optional<PerformanceSpec>> LeaseRunner::Hardware(
+    const ktstr::v1::VariantSpec& variant, const Topology& topology) const {
+  if (!variant.performance_mode()) return std::nullopt;
+  if (options_.is_performance_mode_off) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("performance mode is off on host ",
+                     options_.context.host_id(), " (--no-perf-mode)"));
+  }
+  ABSL_ASSIGN_OR_RETURN(std::vector<HostCpu> cpus,
+                        ReadHostCpus(AllowedHostCpus()));
+  ABSL_ASSIGN_OR_RETURN(PerformanceSpec plan, PlanPerformance(topology, cpus));
+  return plan;
+}
+
 absl::StatusOr<WatchResult> LeaseRunner::RunMachine(
     const ktstr::v1::Attempt& attempt, AttemptControl* control) const {
   const ktstr::v1::VariantSpec& variant = attempt.variant();
   ABSL_RETURN_IF_ERROR(CheckAttempt(attempt));
   ABSL_ASSIGN_OR_RETURN(Topology topology, Topology::Parse(variant.topology()));
+  auto hardware = Hardware(variant, topology);
+  if (absl::IsFailedPrecondition(hardware.status())) {
+    WatchResult skipped;
+    skipped.evidence.unmet_precondition =
+        std::string(hardware.status().message());
+    return skipped;
+  }
+  ABSL_RETURN_IF_ERROR(hardware.status());
   ABSL_ASSIGN_OR_RETURN(HeldArtifact kernel,
                         FetchArtifact(variant.kernel().image(), cache_));
   ABSL_ASSIGN_OR_RETURN(std::vector<GuestImageFile> files,
@@ -140,6 +163,7 @@ absl::StatusOr<WatchResult> LeaseRunner::RunMachine(
                           {.epoch = attempt.key().epoch(),
                            .topology = topology,
                            .memory_mib = variant.memory_mib(),
+                           .performance = *std::move(hardware),
                            // guestd sends the whole log anyway. When that
                            // failed, the next attempt is verbose.
                            .is_verbose = attempt.key().epoch() != 1,

@@ -4,6 +4,8 @@
 #ifndef KTSTR_HOSTD_LEASE_RUNNER_H_
 #define KTSTR_HOSTD_LEASE_RUNNER_H_
 
+#include <optional>
+
 #include "absl/status/statusor.h"
 #include "hostd/artifact_cache.h"
 #include "hostd/attempt_control.h"
@@ -11,6 +13,8 @@
 #include "hostd/guest_image.h"
 #include "hostd/machine_watch.h"
 #include "hostd/run_dir.h"
+#include "model/performance_spec.h"
+#include "model/topology.h"
 #include "proto/attempt.pb.h"
 
 namespace ktstr::hostd {
@@ -24,6 +28,8 @@ class LeaseRunner {
     GuestBootOptions boot;
     // Stored with every result.
     ktstr::v1::HostContext context;
+    // Tests that want hardware of their own are skipped.
+    bool is_performance_mode_off = false;
   };
 
   // All outlive the runner.
@@ -40,6 +46,9 @@ class LeaseRunner {
  private:
   absl::StatusOr<WatchResult> RunMachine(const ktstr::v1::Attempt& attempt,
                                          AttemptControl* control) const;
+  // The hardware of a guest that wants its own; nothing for others.
+  absl::StatusOr<std::optional<PerformanceSpec>> Hardware(
+      const ktstr::v1::VariantSpec& variant, const Topology& topology) const;
   ktstr::v1::RunTestRequest MakeRequest(const ktstr::v1::Attempt& attempt,
                                         int vcpus) const;
 

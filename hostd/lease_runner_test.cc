@@ -92,13 +92,16 @@ class LeaseRunnerTest : public ::testing::Test {
     *scheduler->mutable_binary() = source_.Add("scheduler");
   }
 
+  bool is_performance_mode_off_ = false;
+
   ktstr::v1::AttemptResult Run(
       const std::string& scenario,
       StopReason stop_at_workload = StopReason::kNone) {
     LeaseRunner runner({.boot = {.vmm_program = FakeVmm(),
                                  .host_cpus = 1,
                                  .extra_cmdline = "fake=" + scenario,
-                                 .clock = &RealClock()}},
+                                 .clock = &RealClock()},
+                        .is_performance_mode_off = is_performance_mode_off_},
                        &run_dir_, cache_.get(),
                        [](const std::vector<GuestImageFile>&) {
                          return std::vector<UniqueFd>();
@@ -166,6 +169,18 @@ TEST_F(LeaseRunnerTest, SkipKeepsItsReason) {
   ktstr::v1::AttemptResult result = Run("skip");
   EXPECT_EQ(result.outcome(), ktstr::v1::SKIP);
   EXPECT_EQ(result.reason(), "needs two LLCs");
+}
+
+TEST_F(LeaseRunnerTest, HardwareThatTheHostDoesNotGiveIsSkip) {
+  attempt_.mutable_variant()->set_performance_mode(true);
+  attempt_.mutable_variant()->set_topology("1n64l8c2t");
+  ktstr::v1::AttemptResult result = Run("pass");
+  EXPECT_EQ(result.outcome(), ktstr::v1::SKIP);
+  EXPECT_THAT(result.reason(), HasSubstr("64 host LLCs are needed"));
+  is_performance_mode_off_ = true;
+  result = Run("pass");
+  EXPECT_EQ(result.outcome(), ktstr::v1::SKIP);
+  EXPECT_THAT(result.reason(), HasSubstr("performance mode is off"));
 }
 
 TEST_F(LeaseRunnerTest, CrashedTestBinaryIsError) {

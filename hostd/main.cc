@@ -71,6 +71,9 @@ void AddFlags(CLI::App* app, Flags* flags) {
                   "of the coordinator");
   app->add_flag("--keep-run-dirs", host.keeps_run_dirs,
                 "Leave sockets and directories of guests behind");
+  app->add_flag("--no-perf-mode", host.is_performance_mode_off,
+                "Skip tests that want hardware of their own; so does "
+                "$KTSTR_NO_PERF_MODE, whatever its value");
   app->add_option("--log-level", flags->log_level,
                   "trace, debug, info, warning or error");
   // For hostd itself: see run_dir.h, Sweeper.
@@ -84,6 +87,7 @@ int main(int argc, char** argv) {
   Flags flags;
   flags.host.libexec_dir = DefaultLibexec();
   flags.host.run_dir = DefaultRunDir();
+  flags.host.is_performance_mode_off = getenv("KTSTR_NO_PERF_MODE") != nullptr;
   CLI::App app("Runs leases of a ktstr coordinator as virtual machines.",
                "hostd");
   AddFlags(&app, &flags);

@@ -25,5 +25,16 @@ TEST(TopologyTest, GuestSysfsMatchesTheDeclaration) {
   }
 }
 
+// With what it asks for, or not at all and with all that is missing.
+TEST(TopologyTest, PerformanceModeIsGivenOrSkippedWithReasons) {
+  SubmitRun run = Submit({Program("topology"), "--filter", "dedicated"});
+  EXPECT_EQ(run.exit.code, 0) << run.out << run.err;
+  const VariantResult result = run.Of("dedicated");
+  if (result.outcome == "PASS") return;
+  EXPECT_EQ(result.outcome, "SKIP") << result.reason;
+  EXPECT_THAT(result.reason, testing::StartsWith("performance mode: "));
+  EXPECT_THAT(result.reason, testing::ContainsRegex("needed|must be"));
+}
+
 }  // namespace
 }  // namespace ktstr::e2e
