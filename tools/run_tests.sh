@@ -56,7 +56,7 @@ stage asan bazel_test asan --config=asan --test_tag_filters=-requires-kvm,-no-sa
 # Not those that link the system's gRPC: it is not instrumented, so that the
 # sanitizer sees races where its locks are.
 mapfile -t tsan_targets < <(bazel query --noshow_progress 2>/dev/null \
-  "tests(//...) except rdeps(tests(//...), @grpc//:grpc) except attr(tags, 'requires-kvm|no-sanitizer', //...)")
+  "tests(//...) except rdeps(tests(//...), @grpc//:grpc) except attr(tags, 'requires-kvm|no-sanitizer|manual', //...)")
 stage tsan bazel_test tsan --config=tsan "${tsan_targets[@]}"
 stage fuzz tools/fuzz.sh
 stage machine tests/machine/run.sh
