@@ -92,9 +92,9 @@ std::optional<Placement> PlaceByNode(const Topology& guest,
   Placement placement;
   for (int node = 0; node < guest.nodes(); ++node) {
     const size_t wanted = LlcsOfNode(guest, node);
-    auto found = std::find_if(
-        free.begin(), free.end(),
-        [&](const auto& entry) { return entry.second.size() >= wanted; });
+    auto found = std::find_if(free.begin(), free.end(), [&](const auto& entry) {
+      return entry.second.size() >= wanted;
+    });
     if (found == free.end()) return std::nullopt;
     placement.nodes.push_back(found->first);
     placement.llcs.insert(placement.llcs.end(), found->second.begin(),
@@ -128,8 +128,8 @@ absl::StatusOr<PerformanceSpec> PlanPerformance(
         " cores of at least ", topology.threads_per_core(),
         " threads; this host has ", fitting.size(), " such of ", llcs.size()));
   }
-  Placement placement = {.llcs = {fitting.begin(),
-                                  fitting.begin() + topology.llcs()}};
+  Placement placement = {
+      .llcs = {fitting.begin(), fitting.begin() + topology.llcs()}};
   if (auto by_node = PlaceByNode(topology, llcs, fitting)) {
     placement = *std::move(by_node);
   }

@@ -22,8 +22,8 @@ namespace ktstr::hostd {
 //         and spare cores of a used LLC stay empty, except that the serving
 //         core may lie in a used LLC.
 // Errors: FailedPrecondition saying what is needed and what the host has.
-absl::StatusOr<PerformanceSpec> PlanPerformance(
-    const Topology& topology, absl::Span<const HostCpu> host);
+absl::StatusOr<PerformanceSpec> PlanPerformance(const Topology& topology,
+                                                absl::Span<const HostCpu> host);
 
 }  // namespace ktstr::hostd
 
