@@ -13,10 +13,10 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
-#include <cstring>
 #include <memory>
 
 #include "base/unique_fd.h"
+#include "vmm/devices/testing/fuzz_input.h"
 #include "vmm/devices/testing/mmio_driver.h"
 #include "vmm/devices/testing/virtqueue_driver.h"
 #include "vmm/devices/virtio/console.h"
@@ -27,6 +27,7 @@
 namespace ktstr::vmm {
 namespace {
 
+using testing::FuzzInput;
 using testing::MmioDriver;
 using testing::VirtqueueDriver;
 
@@ -37,25 +38,6 @@ constexpr uint32_t kLongText = 0xC000;
 static_assert(kLongText > VirtioConsole::kMaxBytesAtOnce);
 constexpr uint16_t kSize = 4;
 constexpr int kMaxCommands = 24;
-
-class Input {
- public:
-  Input(const uint8_t* data, size_t size) : data_(data), size_(size) {}
-  bool empty() const { return size_ == 0; }
-  template <typename T>
-  T Take() {
-    T value{};
-    const size_t n = std::min(sizeof(T), size_);
-    std::memcpy(&value, data_, n);
-    data_ += n;
-    size_ -= n;
-    return value;
-  }
-
- private:
-  const uint8_t* data_;
-  size_t size_;
-};
 
 class World {
  public:
@@ -76,7 +58,7 @@ class World {
             .value();
   }
 
-  void Run(Input input) {
+  void Run(FuzzInput input) {
     Start();
     for (int i = 0; i < kMaxCommands && !input.empty(); ++i) Command(input);
     MmioDriver(transport_.get()).Write(virtio_mmio::kStatus, 0);
@@ -97,7 +79,7 @@ class World {
     registers.SetUpQueue(1, transmit_->layout());
     registers.SetDriverOk();
   }
-  void Command(Input& input) {
+  void Command(FuzzInput& input) {
     MmioDriver registers(transport_.get());
     const uint8_t command = input.Take<uint8_t>();
     VirtqueueDriver& queue = command & 0x80 ? *receive_ : *transmit_;
@@ -148,7 +130,7 @@ class World {
     RunReady();
   }
   // Long ones cost time and lead to little that is new.
-  static uint32_t Length(Input& input) {
+  static uint32_t Length(FuzzInput& input) {
     const uint8_t kind = input.Take<uint8_t>();
     if (kind < 240) return kind;
     return kind < 250 ? kLongText : input.Take<uint32_t>();
@@ -179,6 +161,6 @@ class World {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace ktstr::vmm;  // NOLINT
   static World* world = new World;
-  world->Run(Input(data, size));
+  world->Run(FuzzInput(data, size));
   return 0;
 }

@@ -10,10 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
-#include <cstring>
 #include <memory>
 #include <string>
 #include <vector>
@@ -21,6 +19,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
 #include "base/unique_fd.h"
+#include "vmm/devices/testing/fuzz_input.h"
 #include "vmm/devices/testing/vsock_guest.h"
 #include "vmm/devices/virtio/mmio_transport.h"
 #include "vmm/devices/virtio/vsock.h"
@@ -28,30 +27,12 @@
 namespace ktstr::vmm {
 namespace {
 
+using ::ktstr::vmm::testing::FuzzInput;
 using ::ktstr::vmm::testing::VsockGuest;
 
 constexpr uint32_t kCid = 3;
 constexpr uint32_t kHostPort = 1;
 constexpr int kMaxCommands = 32;
-
-class Input {
- public:
-  Input(const uint8_t* data, size_t size) : data_(data), size_(size) {}
-  bool empty() const { return size_ == 0; }
-  template <typename T>
-  T Take() {
-    T value{};
-    const size_t n = std::min(sizeof(T), size_);
-    std::memcpy(&value, data_, n);
-    data_ += n;
-    size_ -= n;
-    return value;
-  }
-
- private:
-  const uint8_t* data_;
-  size_t size_;
-};
 
 UniqueFd MakeSocket() {
   return UniqueFd(
@@ -84,7 +65,7 @@ class World {
     }
   }
 
-  void Run(Input input) {
+  void Run(FuzzInput input) {
     guest_ =
         std::make_unique<VsockGuest>(memory_.get(), transport_.get(), kCid);
     guest_->Start(16);
@@ -97,7 +78,7 @@ class World {
   }
 
  private:
-  void Command(Input& input) {
+  void Command(FuzzInput& input) {
     const uint8_t command = input.Take<uint8_t>();
     switch (command % 12) {
       case 0:
@@ -156,7 +137,7 @@ class World {
       last_host_port_ = packet->header.src_port;
     }
   }
-  void Send(Input& input) {
+  void Send(FuzzInput& input) {
     vsock::Header header;
     const uint8_t how = input.Take<uint8_t>();
     header.src_cid = how & 1 ? input.Take<uint64_t>() : kCid;
@@ -174,12 +155,12 @@ class World {
     guest_->SendRaw(header, payload);
   }
   // Long payloads cost time and lead to little that is new.
-  static size_t Length(Input& input) {
+  static size_t Length(FuzzInput& input) {
     const uint8_t kind = input.Take<uint8_t>();
     return kind < 240 ? kind : input.Take<uint16_t>() % 8192;
   }
   // A stream as it should be, and data on it.
-  void OpenStream(Input& input) {
+  void OpenStream(FuzzInput& input) {
     vsock::Header header = guest_->MakeHeader(
         vsock::Op::kRequest, input.Take<uint8_t>() % 4, kHostPort);
     guest_->Send(header);
@@ -189,7 +170,7 @@ class World {
     guest_->Send(header, std::string(Length(input), 'y'));
   }
   // A chain of one or two descriptors of any kind.
-  void OfferAnyTx(Input& input) {
+  void OfferAnyTx(FuzzInput& input) {
     if (guest_->tx().free_descriptors() < 2) return;
     auto chain = guest_->tx().Chain();
     const uint8_t how = input.Take<uint8_t>();
@@ -207,7 +188,7 @@ class World {
       peers_.push_back(UniqueFd(fd));
     }
   }
-  void ConnectIn(Input& input) {
+  void ConnectIn(FuzzInput& input) {
     const auto address = UnixAddress(path_);
     UniqueFd fd = MakeSocket();
     if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&*address),
@@ -244,6 +225,6 @@ class World {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace ktstr::vmm;  // NOLINT
   static World* world = new World;
-  world->Run(Input(data, size));
+  world->Run(FuzzInput(data, size));
   return 0;
 }
