@@ -8,6 +8,7 @@
 // Shape: bytes are drawn one by one, zeros after the last. Most draws give what
 //        is accepted; one of sixteen gives any value.
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <utility>
@@ -22,6 +23,8 @@ namespace {
 
 constexpr uint64_t kMostMib = 1 << 20;
 constexpr size_t kHeaderBytes = 36;
+// A matrix of a thousand rows tells no more and takes a thousand times as long.
+constexpr int kMostRows = 32;
 
 void Expect(bool is_so) {
   if (!is_so) __builtin_trap();
@@ -144,10 +147,13 @@ class Declaration {
     } else if (Byte() % 16 == 0) {
       nodes = llcs = 1 + Wide() % 1024;
     }
-    const int all = details.nodes.empty() ? nodes : int(details.nodes.size());
+    const int all = std::min(
+        kMostRows, details.nodes.empty() ? nodes : int(details.nodes.size()));
     if (Byte() % 2 == 0) details.distances = Distances(all);
-    if (Byte() % 4 == 0) details.latency_ns = Matrix(nodes, all);
-    if (Byte() % 4 == 0) details.bandwidth_mbps = Matrix(nodes, all);
+    if (Byte() % 4 == 0)
+      details.latency_ns = Matrix(std::min(nodes, kMostRows), all);
+    if (Byte() % 4 == 0)
+      details.bandwidth_mbps = Matrix(std::min(nodes, kMostRows), all);
     details.llcs_are = LlcsAre(Byte() % 3);
     auto topology =
         Topology::Create(nodes, llcs, 1 + Byte() % 4, 1 + Byte() % 2);
