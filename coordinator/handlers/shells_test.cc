@@ -314,6 +314,25 @@ TEST_F(ShellsTest, HostsWithoutRoomSayWhy) {
                                                HasSubstr("h1 is lost")));
 }
 
+TEST_F(ShellsTest, HostThatRunsATestAloneTakesNoShell) {
+  v1::SubmitRequest run = fixture_.Request(1);
+  run.mutable_suites(0)
+      ->mutable_description()
+      ->mutable_tests(0)
+      ->set_performance_mode(true);
+  fixture_.MustSubmit(run);
+  ScriptedHost scripted(&fixture_, "h1", 4);
+  std::vector<v1::Attempt> leases = scripted.Leases();
+  ASSERT_EQ(leases.size(), 1u);
+  EXPECT_THAT(Refusal(Request("h1")),
+              StatusIs(absl::StatusCode::kResourceExhausted,
+                       HasSubstr("h1 runs a test that needs all of it")));
+  scripted.Finish(leases[0].key(), v1::PASS);
+  ASSERT_OK(scripted.Call());
+  Client client(fixture_, Request("h1"));
+  AwaitShell(scripted);
+}
+
 TEST_F(ShellsTest, FifthShellOfAHostIsRefused) {
   ScriptedHost scripted(&fixture_, "h1", 4);
   scripted.request.set_memory_mib(1 << 20);
