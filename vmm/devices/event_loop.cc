@@ -174,17 +174,21 @@ absl::Status EventLoop::Post(Task task) {
 }
 
 absl::Status EventLoop::RunOnLoop(Task task) {
-  bool is_inline = false;
+  bool is_loop = false;
+  bool has_entered = false;
   {
     MutexLock lock(&mutex_);
     if (is_stopped_) {
       return absl::CancelledError("the event loop was stopped");
     }
-    is_inline =
-        inside_ == std::thread::id() || inside_ == std::this_thread::get_id();
+    is_loop = inside_ == std::this_thread::get_id();
+    has_entered = inside_ == std::thread::id();
+    // Who comes to run the loop waits until the task is done.
+    if (has_entered) inside_ = std::this_thread::get_id();
   }
-  if (is_inline) {
+  if (is_loop || has_entered) {
     task();
+    if (has_entered) Leave();
     return absl::OkStatus();
   }
   auto waiter = std::make_shared<Waiter>();
@@ -229,6 +233,7 @@ void EventLoop::Dispatch(uint64_t key, uint32_t events) {
 
 bool EventLoop::EnterOrStopped() {
   MutexLock lock(&mutex_);
+  mutex_.Await([this] { return inside_ == std::thread::id(); });
   if (is_stopped_) return true;
   inside_ = std::this_thread::get_id();
   return false;

@@ -73,7 +73,8 @@ class EventLoop {
   absl::Status Post(Task task);
 
   // Runs `task` on the loop and waits until it has run; at once, on the
-  // caller's thread, when the caller is the loop or nobody is inside yet.
+  // caller's thread, when the caller is the loop or nobody is inside yet;
+  // whoever comes to be the loop waits until it is done.
   //
   // Blocks: on the loop, whose callbacks do not block; Stop ends the wait.
   // Errors:

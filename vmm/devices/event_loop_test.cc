@@ -9,12 +9,15 @@
 
 #include <cstdio>
 #include <mutex>
+#include <optional>
+#include <string>
 #include <thread>
 #include <vector>
 
 #include "base/status_matchers.h"
 #include "base/thread.h"
 #include "base/unique_fd.h"
+#include "gmock/gmock.h"
 
 namespace ktstr::vmm {
 namespace {
@@ -156,6 +159,22 @@ TEST_F(EventLoopTest, RunOnLoopWaitsForTheTask) {
   EXPECT_OK(inner);
   EXPECT_EQ(nested_thread, loop_thread);
   loop_->Stop();
+}
+
+TEST_F(EventLoopTest, TaskThatRunsBeforeTheLoopKeepsItOut) {
+  std::string order;
+  std::optional<Thread> thread;
+  ASSERT_OK(loop_->RunOnLoop([&] {
+    ASSERT_OK(loop_->Post([&] { order += "posted"; }));
+    thread.emplace("loop", [&] { loop_->Run(); });
+    // Time enough for a loop that would not wait.
+    for (int i = 0; i < 10000; ++i) std::this_thread::yield();
+    order += "task, ";
+  }));
+  ASSERT_OK(loop_->RunOnLoop([] {}));
+  loop_->Stop();
+  thread->Join();
+  EXPECT_THAT(order, ::testing::StartsWith("task, "));
 }
 
 TEST_F(EventLoopTest, StopEndsRunAndRefusesMore) {
