@@ -233,7 +233,9 @@ void EventLoop::Dispatch(uint64_t key, uint32_t events) {
 
 bool EventLoop::EnterOrStopped() {
   MutexLock lock(&mutex_);
-  mutex_.Await([this] { return inside_ == std::thread::id(); });
+  mutex_.Await([this]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    return inside_ == std::thread::id();
+  });
   if (is_stopped_) return true;
   inside_ = std::this_thread::get_id();
   return false;
