@@ -25,19 +25,31 @@ packages=(
   acpica-tools hwloc-nox
 )
 
+# From the release's backports, with the oldest version that will do: links of
+# struct_ops and shadow types in skeletons (bpf/).
+declare -A backports=([libbpf-dev]=1:1.4 [bpftool]=7.4)
+
 # One query for all; packages that dpkg never heard of are absent from the answer.
-installed=$(dpkg-query -W -f='${db:Status-Abbrev} ${Package}\n' "${packages[@]}" 2>/dev/null |
-  sed -n 's/^ii  *//p' || true)
+declare -A installed=()
+while read -r package version; do
+  installed[$package]=$version
+done < <(dpkg-query -W -f='${db:Status-Abbrev} ${Package} ${Version}\n' \
+  "${packages[@]}" "${!backports[@]}" 2>/dev/null | sed -n 's/^ii  *//p')
 missing=()
+missing_backports=()
 for package in "${packages[@]}"; do
-  [[ $'\n'$installed$'\n' == *$'\n'$package$'\n'* ]] || missing+=("$package")
+  [[ -n ${installed[$package]:-} ]] || missing+=("$package")
+done
+for package in "${!backports[@]}"; do
+  dpkg --compare-versions "${installed[$package]:-}" ge "${backports[$package]}" ||
+    missing_backports+=("$package")
 done
 
-if [[ ${#missing[@]} == 0 ]]; then
+if [[ ${#missing[@]} == 0 && ${#missing_backports[@]} == 0 ]]; then
   exit 0
 fi
 if [[ ${1:-} == --check ]]; then
-  printf '%s\n' "${missing[@]}"
+  printf '%s\n' ${missing[@]+"${missing[@]}"} ${missing_backports[@]+"${missing_backports[@]}"}
   exit 1
 fi
 if [[ -n ${1:-} ]]; then
@@ -49,13 +61,55 @@ fi
 as_root=()
 if [[ $(id -u) != 0 ]]; then
   if ! command -v sudo >/dev/null; then
-    echo "setup.sh: run as root or install sudo; missing: ${missing[*]}" >&2
+    echo "setup.sh: run as root or install sudo; missing:" \
+      "${missing[*]} ${missing_backports[*]}" >&2
     exit 1
   fi
   as_root=(sudo)
 fi
 
-echo "setup: installing ${#missing[@]} packages: ${missing[*]}"
+install() { # FLAG_OR_PACKAGE...
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y -q --no-install-recommends "$@"
+}
+
+# One value a line: FIELD of the package lists that apt reads and that match every
+# FILTER. apt's own answer, however its sources are written down.
+of_apt() { # FIELD FILTER...
+  local field=$1
+  shift
+  apt-get indextargets --format "\$($field)" \
+    'Created-By: Packages' 'Component: main' "$@"
+}
+
+# Lets apt know the backports of this release, on the mirror it uses for the
+# release itself.
+add_backports() {
+  local mirror options=
+  local keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+  local list=/etc/apt/sources.list.d/ktstr-backports.list
+  [[ -z $(of_apt URI "Codename: $codename-backports") ]] || return 0
+  mirror=$(of_apt REPO_URI 'Origin: Debian' "Codename: $codename" | head -n 1)
+  if [[ -z $mirror ]]; then
+    echo "setup.sh: apt knows no mirror of $codename to take its backports from" >&2
+    return 1
+  fi
+  [[ ! -e $keyring ]] || options="[signed-by=$keyring] "
+  echo "deb $options$mirror $codename-backports main" |
+    "${as_root[@]}" tee "$list" >/dev/null
+  "${as_root[@]}" apt-get update -q && return 0
+  "${as_root[@]}" rm "$list"
+  echo "setup.sh: no $codename-backports on apt's mirror of $codename; needed for:" \
+    "${missing_backports[*]}" >&2
+  return 1
+}
+
+echo "setup: installing $((${#missing[@]} + ${#missing_backports[@]})) packages:" \
+  "${missing[*]} ${missing_backports[*]}"
 "${as_root[@]}" apt-get update -q
-"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-  apt-get install -y -q --no-install-recommends "${missing[@]}"
+[[ ${#missing[@]} == 0 ]] || install "${missing[@]}"
+if [[ ${#missing_backports[@]} != 0 ]]; then
+  codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
+  add_backports
+  install -t "$codename-backports" "${missing_backports[@]}"
+fi
