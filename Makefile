@@ -27,8 +27,8 @@ fuzz: setup ## every parser for a minute
 perf: setup ## benchmarks, one JSON line each: make perf FIGURE='vmm.*'
 	@tests/perf/run.sh '$(or $(FIGURE),*)'
 
-format: ## rewrite C++ sources in our format
-	@git ls-files '*.cc' '*.h' | xargs clang-format -i
+format: ## rewrite C++ and BPF sources in our format
+	@git ls-files '*.cc' '*.h' '*.bpf.c' | xargs clang-format -i
 
 clean: ## remove build outputs, keep the caches
 	@bazel clean

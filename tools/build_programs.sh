@@ -19,6 +19,7 @@ case ${1:-} in
   '') ;;
   --tests)
     targets+=(
+      //bpf:scx_fixture
       //tests/e2e:dying_vmm
       //tests/e2e:e2e_test
       //tests/guest:broken

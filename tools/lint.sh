@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Format of C++ sources, syntax of shell scripts, and the two SPDX lines.
+# Format of C++ sources and BPF programs, syntax of shell scripts, and the two
+# SPDX lines.
 #
 # Last line: "lint: N passed, N failed".
 set -euo pipefail
@@ -18,7 +19,7 @@ check() { # NAME COMMAND...
   fi
 }
 
-formatted() { git ls-files '*.cc' '*.h' | xargs clang-format --dry-run -Werror; }
+formatted() { git ls-files '*.cc' '*.h' '*.bpf.c' | xargs clang-format --dry-run -Werror; }
 
 scripts_parse() {
   local script
