@@ -43,11 +43,12 @@ constexpr uint32_t kGuestCid = 3;
 constexpr size_t kMaxArchiveBytes = 64 << 20;
 constexpr absl::Duration kPatience = absl::Seconds(120);
 constexpr char kNonce[] = "00112233445566778899aabbccddeeff";
-// As hostd's guests are: warnings and worse on the console.
-constexpr char kQuiet[] = "loglevel=5 rdinit=/init";
+// As hostd's guests are: warnings and worse on the console, the archive on
+// ramfs.
+constexpr char kGuest[] = "loglevel=5 rootfstype=ramfs rdinit=/init";
 constexpr char kQemuCmdline[] =
     "console=ttyS0 reboot=t panic=-1 nokaslr no_timer_check i8042.noaux "
-    "i8042.nokbd tsc=reliable";
+    "i8042.nokbd tsc=reliable noreplace-smp";
 
 struct Options {
   std::string bin = "out";
@@ -60,7 +61,7 @@ struct Options {
 };
 
 std::string GuestCmdline() {
-  return absl::StrCat(kQuiet, " ", kCmdlineEpoch, "=1 ", kCmdlineNonce, "=",
+  return absl::StrCat(kGuest, " ", kCmdlineEpoch, "=1 ", kCmdlineNonce, "=",
                       kNonce);
 }
 

@@ -75,8 +75,8 @@ absl::StatusOr<double> Boot(const Options& options, const std::string& dir,
   spec.initrd_fds = {kBaseFd, kTailFd};
   spec.console_fd = 1;
   spec.vsock_path = vsock;
-  spec.cmdline = absl::StrCat("loglevel=5 rdinit=/init ", kCmdlineEpoch, "=1 ",
-                              kCmdlineNonce, "=", kNonce);
+  spec.cmdline = absl::StrCat("loglevel=5 rootfstype=ramfs rdinit=/init ",
+                              kCmdlineEpoch, "=1 ", kCmdlineNonce, "=", kNonce);
   ABSL_ASSIGN_OR_RETURN(
       auto listener, hostd::HelloListener::Create(
                          absl::StrCat(vsock, "_", kHostHelloPort), 1, kNonce));

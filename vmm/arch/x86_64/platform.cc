@@ -73,10 +73,12 @@ absl::Status CheckTopology(const Kvm& kvm, const MachineTopology& machine) {
 
 std::string PlatformCmdline(const MachineTopology& machine,
                             ConsoleDevice console) {
+  // noreplace-smp: with one CPU at boot the kernel would take its 5,000 lock
+  // prefixes away one by one, and put them back with the second.
   std::string words = absl::StrCat(
       console == ConsoleDevice::kVirtio ? kVirtioConsole : kSerialConsole,
       " reboot=k panic=-1 pci=off nokaslr no_timer_check "
-      "i8042.noaux tsc=reliable");
+      "i8042.noaux tsc=reliable noreplace-smp");
   // The IOAPIC inside KVM reads eight bits of a destination.
   if (HasWideIds(machine)) words += " irqaffinity=0";
   return words;
