@@ -24,6 +24,13 @@ absl::string_view FeatureOf(absl::string_view option) {
 
 }  // namespace
 
+absl::Span<const Requirement> AllRequirements() {
+  using enum Requirement;
+  static constexpr Requirement kAll[] = {
+      kBoot, kChannel, kTopology, kCgroups, kSchedExt, kTracing, kMonitor};
+  return kAll;
+}
+
 absl::string_view RequirementName(Requirement requirement) {
   switch (requirement) {
     case Requirement::kUnspecified:

@@ -26,6 +26,9 @@ enum class Requirement {
   kMonitor,   // read scheduler statistics and types from outside
 };
 
+// All of them, what everything else needs first.
+absl::Span<const Requirement> AllRequirements();
+
 // "sched_ext", "cgroups", ...
 absl::string_view RequirementName(Requirement requirement);
 
