@@ -27,6 +27,7 @@ namespace ktstr::kernel {
 namespace {
 
 constexpr uint64_t kMaxImageBytes = uint64_t{2} << 30;
+constexpr uint64_t kMaxConfigBytes = uint64_t{16} << 20;
 // Where a source or build tree keeps its image; vmlinux needs no unpacking.
 constexpr const char* kImageNames[] = {"vmlinux", "arch/x86/boot/bzImage",
                                        "bzImage"};
@@ -81,13 +82,40 @@ std::string ImageIn(const std::string& dir) {
   return "";
 }
 
-// Release and configuration as the image states them.
+// Where the configuration of an image without its own may lie: as distributions
+// install it, and as a build tree leaves it.
+std::string ConfigBeside(const std::string& image, const std::string& release) {
+  const std::string dir(Dirname(image));
+  std::vector<std::string> candidates = {JoinPath(dir, ".config")};
+  if (Basename(dir) == "boot" && Basename(Dirname(dir)) == "x86") {
+    candidates.push_back(JoinPath(dir, "../../../.config"));
+  }
+  if (!release.empty()) {
+    candidates.push_back(JoinPath(dir, "config-" + release));
+    if (Basename(dir) == release) candidates.push_back(JoinPath(dir, "config"));
+  }
+  for (const std::string& path : candidates) {
+    if (FileExists(path)) return path;
+  }
+  return "";
+}
+
+// Release and configuration as the image states them, or a file beside it.
 absl::Status Describe(absl::string_view elf, ResolvedKernel& kernel) {
   if (auto release = KernelRelease(elf); release.ok()) {
     kernel.version = *std::move(release);
   }
   absl::StatusOr<std::string> text = kconfig::EmbeddedConfigText(elf);
-  if (absl::IsNotFound(text.status())) return absl::OkStatus();
+  if (absl::IsNotFound(text.status())) {
+    const std::string path = ConfigBeside(kernel.origin, kernel.version);
+    if (path.empty()) return absl::OkStatus();
+    text = ReadFile(path, kMaxConfigBytes);
+    ABSL_RETURN_IF_ERROR(text.status());
+    absl::StatusOr<kconfig::Kconfig> config = kconfig::Kconfig::Parse(*text);
+    ABSL_RETURN_IF_ERROR(Annotate(config.status(), path));
+    kernel.config = *std::move(config);
+    return absl::OkStatus();
+  }
   ABSL_RETURN_IF_ERROR(text.status());
   ABSL_ASSIGN_OR_RETURN(kernel.config, kconfig::Kconfig::Parse(*text));
   return absl::OkStatus();

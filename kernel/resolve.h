@@ -22,7 +22,8 @@ struct ResolvedKernel {
   std::string vmlinux_path;  // bootable ELF, absolute, without DWARF
   std::string origin;        // where it was found, for people
   std::string version;       // "6.12.117"; empty when the image does not say
-  // The configuration the image carries; none for kernels without IKCONFIG.
+  // The configuration the image carries (IKCONFIG), else that of a file beside
+  // it: config-RELEASE as distributions install it, .config of a build tree.
   std::optional<kconfig::Kconfig> config;
   // Programs built from the same source (scx_simple, ...), absolute paths.
   std::vector<std::string> schedulers;

@@ -106,6 +106,34 @@ TEST_F(ResolveTest, UnpacksABzImageIntoTheCache) {
   EXPECT_THAT(ReadFile(kernel.vmlinux_path), IsOkAndHolds(HasSubstr("ELF")));
 }
 
+TEST_F(ResolveTest, FindsTheConfigurationBesideAnImage) {
+  const std::string image =
+      MakeBzImage(Pack(MakeTinyVmlinux({.config = ""}), Packing::kXz));
+  const std::pair<const char*, const char*> places[] = {
+      {"boot/vmlinuz-6.12.117", "boot/config-6.12.117"},
+      {"lib/modules/6.12.117/vmlinuz", "lib/modules/6.12.117/config"},
+      {"tree/arch/x86/boot/bzImage", "tree/.config"},
+      {"other/vmlinux", "other/.config"}};
+  for (const auto& [image_name, config_name] : places) {
+    const std::string path = Write(image_name, image);
+    EXPECT_FALSE(Resolve(path)->config.has_value()) << image_name;
+    Write(config_name, "CONFIG_VSOCKETS=m\n");
+    ASSERT_OK_AND_ASSIGN(ResolvedKernel kernel, Resolve(path));
+    ASSERT_TRUE(kernel.config.has_value()) << image_name;
+    EXPECT_EQ(kernel.config->Get("VSOCKETS"), "m");
+  }
+}
+
+TEST_F(ResolveTest, ABrokenConfigurationBesideAnImageIsNamed) {
+  const std::string path =
+      Write("boot/vmlinuz-6.12.117",
+            MakeBzImage(Pack(MakeTinyVmlinux({.config = ""}), Packing::kXz)));
+  Write("boot/config-6.12.117", "CONFIG_A=y\nnonsense\n");
+  EXPECT_THAT(Resolve(path).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("config-6.12.117")));
+}
+
 TEST_F(ResolveTest, StripsAVmlinuxWithDebugInformation) {
   std::string path =
       Write("vmlinux", MakeTinyVmlinux({.debug_bytes = 1u << 20}));
