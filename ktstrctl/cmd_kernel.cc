@@ -19,15 +19,14 @@
 #include "ktstrctl/commands.h"
 #include "ktstrctl/exit_code.h"
 #include "ktstrctl/interrupts.h"
+#include "ktstrctl/kernel_entries.h"
+#include "ktstrctl/kernel_exit.h"
+#include "ktstrctl/kernel_options.h"
 #include "ktstrctl/terminal.h"
-#include "nlohmann/json.hpp"
 #include "results/printable.h"
-#include "results/table.h"
 
 namespace ktstr::ktstrctl {
 namespace {
-
-using json = ::nlohmann::ordered_json;
 
 void Print(const std::string& text) {
   fwrite(text.data(), 1, text.size(), stdout);
@@ -83,21 +82,6 @@ class BuildView {
   bool is_drawn_ = false;
 };
 
-// Bad input and what a person has to install are usage; the rest is ours.
-int ExitFor(const absl::Status& status) {
-  switch (status.code()) {
-    case absl::StatusCode::kInvalidArgument:
-    case absl::StatusCode::kNotFound:
-    case absl::StatusCode::kFailedPrecondition:
-    case absl::StatusCode::kUnimplemented:
-      return kExitUsage;
-    case absl::StatusCode::kCancelled:
-      return kExitCancelled;
-    default:
-      return kExitFailed;
-  }
-}
-
 int Build(const std::string& version, bool is_forced) {
   BlockInterrupts();
   UniqueFd cancel(eventfd(0, EFD_CLOEXEC));
@@ -136,56 +120,6 @@ int Build(const std::string& version, bool is_forced) {
   return kExitPassed;
 }
 
-json EntryJson(const kernel::ListedKernel& listed) {
-  const kernel::KernelEntry& entry = listed.entry;
-  bool is_valid = listed.state != kernel::ListedKernel::State::kCorrupt;
-  json out = {
-      {"key", entry.key},
-      {"state", std::string(kernel::StateName(listed.state))},
-      {"problem", listed.problem.empty() ? json() : json(listed.problem)},
-      {"dir", entry.dir}};
-  if (!is_valid) return out;
-  out["version"] = entry.metadata.version;
-  out["source"] = entry.metadata.source;
-  out["arch"] = entry.metadata.arch;
-  out["built_at"] = absl::FormatTime(
-      "%Y-%m-%dT%H:%M:%SZ", entry.metadata.built_at, absl::UTCTimeZone());
-  out["fragments_hash"] = entry.metadata.fragments_hash;
-  out["vmlinux"] = entry.vmlinux_path;
-  out["schedulers"] = entry.schedulers;
-  return out;
-}
-
-int List(bool is_json) {
-  auto cache = kernel::KernelCache::Open();
-  if (!cache.ok()) return Complain(cache.status(), ExitFor(cache.status()));
-  auto listed = cache->List();
-  if (!listed.ok()) return Complain(listed.status(), ExitFor(listed.status()));
-  if (is_json) {
-    json entries = json::array();
-    for (const kernel::ListedKernel& kernel : *listed) {
-      entries.push_back(EntryJson(kernel));
-    }
-    Print(entries.dump(2, ' ', false, json::error_handler_t::replace) + "\n");
-    return kExitPassed;
-  }
-  results::TextTable table(
-      {"KEY", "VERSION", "SOURCE", "ARCH", "BUILT", "STATE"});
-  for (const kernel::ListedKernel& kernel : *listed) {
-    const kernel::KernelMetadata& metadata = kernel.entry.metadata;
-    bool is_corrupt = kernel.state == kernel::ListedKernel::State::kCorrupt;
-    table.AddRow(
-        {kernel.entry.key, metadata.version, metadata.source, metadata.arch,
-         is_corrupt ? ""
-                    : absl::FormatTime("%Y-%m-%d %H:%M", metadata.built_at,
-                                       absl::LocalTimeZone()),
-         absl::StrCat(kernel::StateName(kernel.state),
-                      kernel.problem.empty() ? "" : ": ", kernel.problem)});
-  }
-  Print(table.ToString());
-  return kExitPassed;
-}
-
 enum class Answer { kImage, kSchedulers };
 
 int Locate(const std::string& spec, Answer answer) {
@@ -210,33 +144,91 @@ int Locate(const std::string& spec, Answer answer) {
   return kExitPassed;
 }
 
-}  // namespace
+constexpr char kSpecHelp[] =
+    "Path, version, series or cache key (default: discover)";
 
-void AddKernelCommands(CLI::App& app, Command& chosen) {
+void AddBuild(CLI::App& kernel, Command& chosen) {
   auto text = std::make_shared<std::string>();
-  auto flag = std::make_shared<bool>(false);
-  CLI::App* kernel = app.add_subcommand("kernel", "Build and find kernels");
-  kernel->require_subcommand(1);
-  CLI::App* build = kernel->add_subcommand(
+  auto is_forced = std::make_shared<bool>(false);
+  CLI::App* build = kernel.add_subcommand(
       "build", "Build a kernel from the installed linux-source package");
   build->add_option("version", *text, "Series, such as 6.12")->required();
-  build->add_flag("--force", *flag, "Build even when it is cached");
+  build->add_flag("--force", *is_forced, "Build even when it is cached");
   build->callback(
-      [=, &chosen] { chosen = [=] { return Build(*text, *flag); }; });
-  CLI::App* list = kernel->add_subcommand("list", "Show cached kernels");
+      [=, &chosen] { chosen = [=] { return Build(*text, *is_forced); }; });
+}
+
+void AddEntries(CLI::App& kernel, Command& chosen) {
+  auto text = std::make_shared<std::string>();
+  auto flag = std::make_shared<bool>(false);
+  CLI::App* list = kernel.add_subcommand("list", "Show cached kernels");
   list->add_flag("--json", *flag, "Print one JSON array");
-  list->callback([=, &chosen] { chosen = [=] { return List(*flag); }; });
+  list->callback([=, &chosen] { chosen = [=] { return ListKernels(*flag); }; });
+  CLI::App* show = kernel.add_subcommand(
+      "show", "Show one kernel and what it can be used for");
+  show->add_option("kernel", *text, kSpecHelp);
+  show->add_flag("--json", *flag, "Print one JSON object");
+  show->callback(
+      [=, &chosen] { chosen = [=] { return ShowKernel(*text, *flag); }; });
+  auto options = std::make_shared<kernel::CleanOptions>();
+  CLI::App* clean = kernel.add_subcommand("clean", "Remove cached kernels");
+  clean->add_option("--keep", options->keep, "The newest N usable ones stay")
+      ->check(CLI::Range(0, 1000000))
+      ->capture_default_str();
+  clean->add_flag("--corrupt-only", options->only_corrupt,
+                  "Remove only what cannot be used");
+  clean->add_flag("--force", *flag, "Do not ask");
+  clean->callback(
+      [=, &chosen] { chosen = [=] { return CleanKernels(*options, *flag); }; });
+}
+
+void AddOptions(CLI::App& kernel, Command& chosen) {
+  auto text = std::make_shared<std::string>();
+  auto names = std::make_shared<std::vector<std::string>>();
+  auto flag = std::make_shared<bool>(false);
+  CLI::App* config = kernel.add_subcommand(
+      "config",
+      "Print the options of a kernel, or those that kernels are built from");
+  config->add_option("kernel", *text, "Path, version, series or cache key");
+  config->callback(
+      [=, &chosen] { chosen = [=] { return PrintKernelConfig(*text); }; });
+  CLI::App* verify = kernel.add_subcommand(
+      "verify", "Check the options of a kernel; exit 1 when one is missing");
+  verify->add_option("kernel", *text, kSpecHelp);
+  verify->add_option("--for", *names,
+                     "What it must do, such as sched_ext (repeatable; "
+                     "default: everything)");
+  verify->add_flag("--json", *flag, "Print one JSON object");
+  verify->callback([=, &chosen] {
+    chosen = [=] { return VerifyKernel(*text, *names, *flag); };
+  });
+}
+
+void AddPaths(CLI::App& kernel, Command& chosen) {
+  auto text = std::make_shared<std::string>();
   CLI::App* path =
-      kernel->add_subcommand("path", "Print the bootable image of a kernel");
-  path->add_option("kernel", *text, "Path, version, series or cache key");
+      kernel.add_subcommand("path", "Print the bootable image of a kernel");
+  path->add_option("kernel", *text, kSpecHelp);
   path->callback(
       [=, &chosen] { chosen = [=] { return Locate(*text, Answer::kImage); }; });
-  CLI::App* schedulers = kernel->add_subcommand(
+  CLI::App* schedulers = kernel.add_subcommand(
       "schedulers", "Print the directory of schedulers built with a kernel");
-  schedulers->add_option("kernel", *text, "Path, version, series or cache key");
+  schedulers->add_option("kernel", *text, kSpecHelp);
   schedulers->callback([=, &chosen] {
     chosen = [=] { return Locate(*text, Answer::kSchedulers); };
   });
+}
+
+}  // namespace
+
+void AddKernelCommands(CLI::App& app, Command& chosen) {
+  CLI::App* kernel =
+      app.add_subcommand("kernel", "Build, find, check and remove kernels");
+  kernel->require_subcommand(1);
+  AddBuild(*kernel, chosen);
+  AddEntries(*kernel, chosen);
+  AddOptions(*kernel, chosen);
+  AddPaths(*kernel, chosen);
 }
 
 }  // namespace ktstr::ktstrctl
