@@ -3,14 +3,13 @@
 
 #include "kernel/build.h"
 
-#include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 #include <vector>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -18,41 +17,20 @@
 #include "base/host_cpus.h"
 #include "base/sha256.h"
 #include "base/status_macros.h"
-#include "base/subprocess.h"
-#include "kconfig/embedded.h"
 #include "kconfig/fragments.h"
 #include "kconfig/merge.h"
-#include "kconfig/parse.h"
-#include "kconfig/verify.h"
-#include "kernel/image.h"
-#include "kernel/make_runner.h"
-#include "kernel/source_package.h"
+#include "kernel/builder.h"
+#include "kernel/source.h"
 #include "kernel/toolchain.h"
 
 namespace ktstr::kernel {
 namespace {
 
-constexpr absl::string_view kArch = "x86_64";
 constexpr uint64_t kNeededBytes = uint64_t{4} << 30;  // tree and objects
 constexpr int64_t kTypicalObjects = 1950;             // 6.12 with our fragments
 constexpr absl::Duration kProgressPeriod = absl::Milliseconds(100);
-constexpr absl::string_view kSchedulers[] = {"scx_simple", "scx_qmap"};
 constexpr absl::string_view kTree = "tree";
 constexpr absl::string_view kStaged = "entry";
-
-// Same on every machine, so that two builds of one key differ in nothing.
-// A caller's own build variables must not reach the kernel's.
-constexpr const char* kEnvironment[] = {
-    "KBUILD_BUILD_USER=ktstr",
-    "KBUILD_BUILD_HOST=ktstr",
-    "LC_ALL=C",
-    "ARCH=x86_64",
-    "CROSS_COMPILE=",
-    "KBUILD_OUTPUT=",
-    "MAKEFLAGS=",
-    "MFLAGS=",
-    "MAKELEVEL=",
-};
 
 // Tells the caller where the build is.
 class Reporter {
@@ -96,184 +74,26 @@ class Reporter {
   BuildProgress progress_;
 };
 
-// Everything decided before the first byte is unpacked.
-struct Plan {
-  SourcePackage source;
-  Toolchain toolchain;
-  kconfig::MergedFragments fragments;
-  std::string fragments_hash;
-  std::string key;
-  int jobs = 1;
-};
-
-absl::StatusOr<Plan> MakePlan(const BuildOptions& options) {
-  Plan plan;
-  ABSL_ASSIGN_OR_RETURN(KernelVersion wanted,
-                        KernelVersion::Parse(options.version));
+absl::StatusOr<BuildPlan> MakePlan(const BuildOptions& options) {
+  BuildPlan plan;
   ABSL_ASSIGN_OR_RETURN(plan.source,
-                        FindSourcePackage(options.source_dir, wanted));
+                        options.tree.empty()
+                            ? PackageSource(options.source_dir, options.version)
+                            : TreeSource(options.tree));
   ABSL_ASSIGN_OR_RETURN(plan.toolchain, FindToolchain());
   ABSL_ASSIGN_OR_RETURN(plan.fragments,
                         kconfig::MergeFragments(kconfig::EmbeddedFragments()));
   plan.fragments_hash = kconfig::FragmentsHash(kconfig::EmbeddedFragments());
-  std::string tools_hash = Sha256Hex(
-      absl::StrCat(plan.toolchain.compiler, "\n", plan.source.identity));
-  plan.key = absl::StrCat(plan.source.version, "-tarball-", kArch, "-kc",
+  // One key for a dirty tree, whatever is in it.
+  const std::string tools_hash =
+      Sha256Hex(absl::StrCat(plan.toolchain.compiler, "\n",
+                             plan.source.is_dirty ? "" : plan.source.identity));
+  plan.key = absl::StrCat(plan.source.key_prefix, "-", kBuildArch, "-kc",
                           plan.fragments_hash, "-tc", tools_hash.substr(0, 8));
   plan.jobs = options.jobs > 0 ? options.jobs
                                : std::max(1, int(AllowedHostCpus().size()));
   return plan;
 }
-
-// Runs the steps in one work directory.
-class Builder {
- public:
-  Builder(const Plan& plan, const BuildOptions& options, Reporter& reporter,
-          const std::string& work_dir)
-      : plan_(plan),
-        options_(options),
-        reporter_(reporter),
-        tree_(JoinPath(work_dir, kTree)),
-        staged_(JoinPath(work_dir, kStaged)) {}
-
-  absl::Status Unpack() {
-    reporter_.Enter(BuildStage::kUnpacking, plan_.source.tarball_path);
-    ABSL_RETURN_IF_ERROR(MakeDirs(tree_));
-    ABSL_RETURN_IF_ERROR(MakeDirs(staged_));
-    CommandSpec tar;
-    tar.argv = {"tar", "--extract", "--file", plan_.source.tarball_path,
-                "--directory", tree_, "--strip-components=1",
-                // Large, and read by nothing that is built here. The Kconfig
-                // files of every directory must stay.
-                "--exclude=*/drivers/gpu/drm/amd/include/*",
-                "--exclude=*/tools/testing/*"};
-    return Run("unpacking " + plan_.source.tarball_path, std::move(tar));
-  }
-
-  absl::Status Configure() {
-    reporter_.Enter(BuildStage::kConfiguring, "tinyconfig");
-    ABSL_RETURN_IF_ERROR(Make("configuring", {"tinyconfig"}));
-    ABSL_ASSIGN_OR_RETURN(std::string base, ReadFile(ConfigPath()));
-    // Appended, because of several members of a choice the last one wins.
-    ABSL_RETURN_IF_ERROR(WriteFileAtomically(
-        ConfigPath(), absl::StrCat(base, "\n", plan_.fragments.text)));
-    ABSL_RETURN_IF_ERROR(Make("configuring", {"olddefconfig"}));
-    ABSL_ASSIGN_OR_RETURN(std::string text, ReadFile(ConfigPath()));
-    ABSL_ASSIGN_OR_RETURN(kconfig::Kconfig config,
-                          kconfig::Kconfig::Parse(text));
-    return CheckSurvival(config, "the kernel's configuration");
-  }
-
-  absl::Status Compile() {
-    reporter_.Enter(BuildStage::kCompiling);
-    ABSL_RETURN_IF_ERROR(Make("compiling the kernel", {"bzImage"}));
-    ABSL_ASSIGN_OR_RETURN(kconfig::Kconfig config,
-                          kconfig::ConfigOfVmlinux(VmlinuxPath()));
-    return CheckSurvival(config, "the compiled kernel");
-  }
-
-  // Two passes: the first makes the library and the objects, the second links
-  // the programs again, static, so that they run in a guest without libraries.
-  absl::Status BuildSchedulers() {
-    reporter_.Enter(BuildStage::kSchedulers);
-    std::string dir = JoinPath(tree_, "tools/sched_ext");
-    const std::string& suffix = plan_.toolchain.llvm_suffix;
-    std::vector<std::string> args = {"-C",
-                                     dir,
-                                     "CLANG=clang" + suffix,
-                                     "LLC=llc" + suffix,
-                                     "LLVM_STRIP=llvm-strip" + suffix,
-                                     "VMLINUX_BTF=" + VmlinuxPath()};
-    for (absl::string_view name : kSchedulers) args.emplace_back(name);
-    ABSL_RETURN_IF_ERROR(Make("building sched_ext schedulers", args));
-    std::string programs = JoinPath(dir, "build/bin");
-    ABSL_RETURN_IF_ERROR(RemoveTree(programs));
-    ABSL_RETURN_IF_ERROR(MakeDirs(programs));
-    args.push_back("LDFLAGS=-static -lelf -lz -lpthread");
-    ABSL_RETURN_IF_ERROR(Make("linking sched_ext schedulers", args));
-    for (absl::string_view name : kSchedulers) {
-      ABSL_RETURN_IF_ERROR(StageProgram(JoinPath(programs, name), name));
-    }
-    return absl::OkStatus();
-  }
-
-  // Fills the staged entry but for its metadata.
-  absl::StatusOr<KernelMetadata> Stage(Clock& clock) {
-    reporter_.Enter(BuildStage::kStoring);
-    ABSL_ASSIGN_OR_RETURN(std::string elf, ReadFile(VmlinuxPath()));
-    ABSL_ASSIGN_OR_RETURN(std::string stripped, StripDebug(elf));
-    ABSL_RETURN_IF_ERROR(
-        WriteFileAtomically(JoinPath(staged_, "vmlinux"), stripped));
-    ABSL_ASSIGN_OR_RETURN(std::string packed, ReadFile(BzImagePath()));
-    ABSL_RETURN_IF_ERROR(
-        WriteFileAtomically(JoinPath(staged_, "bzImage"), packed));
-    ABSL_ASSIGN_OR_RETURN(std::string config, ReadFile(ConfigPath()));
-    ABSL_RETURN_IF_ERROR(
-        WriteFileAtomically(JoinPath(staged_, "config"), config));
-    KernelMetadata metadata;
-    ABSL_ASSIGN_OR_RETURN(metadata.version, KernelRelease(stripped));
-    metadata.source = "tarball";
-    metadata.source_package =
-        absl::StrCat(plan_.source.name, " ", plan_.source.identity);
-    metadata.arch = std::string(kArch);
-    metadata.toolchain = plan_.toolchain.compiler;
-    metadata.config_hash = Sha256Hex(config).substr(0, 8);
-    metadata.fragments_hash = plan_.fragments_hash;
-    metadata.built_at = clock.Now();
-    metadata.build_time = reporter_.elapsed();
-    metadata.objects = reporter_.objects();
-    return metadata;
-  }
-
-  const std::string& staged() const { return staged_; }
-
- private:
-  std::string ConfigPath() const { return JoinPath(tree_, ".config"); }
-  std::string VmlinuxPath() const { return JoinPath(tree_, "vmlinux"); }
-  std::string BzImagePath() const {
-    return JoinPath(tree_, "arch/x86/boot/bzImage");
-  }
-
-  absl::Status Run(const std::string& what, CommandSpec command) {
-    command.extra_env.insert(command.extra_env.end(), std::begin(kEnvironment),
-                             std::end(kEnvironment));
-    return RunMake({.command = std::move(command),
-                    .what = what,
-                    .cancel_fd = options_.cancel_fd,
-                    .on_line = [this](absl::string_view line) {
-                      reporter_.OnLine(line);
-                    }});
-  }
-
-  absl::Status Make(const std::string& what,
-                    const std::vector<std::string>& args) {
-    CommandSpec make;
-    make.argv = {"make", absl::StrCat("-j", plan_.jobs)};
-    make.argv.insert(make.argv.end(), args.begin(), args.end());
-    make.working_dir = tree_;
-    return Run(what, std::move(make));
-  }
-
-  absl::Status CheckSurvival(const kconfig::Kconfig& config,
-                             absl::string_view subject) {
-    return kconfig::ToStatus(
-        absl::StrCat(subject, " (", plan_.source.name, ")"),
-        kconfig::Verify(plan_.fragments.requested, config));
-  }
-
-  absl::Status StageProgram(const std::string& from, absl::string_view name) {
-    ABSL_ASSIGN_OR_RETURN(std::string bytes, ReadFile(from));
-    std::string dir = JoinPath(staged_, "schedulers");
-    ABSL_RETURN_IF_ERROR(MakeDirs(dir));
-    return WriteFileAtomically(JoinPath(dir, name), bytes, 0755);
-  }
-
-  const Plan& plan_;
-  const BuildOptions& options_;
-  Reporter& reporter_;
-  const std::string tree_;
-  const std::string staged_;
-};
 
 absl::Status CheckSpace(const KernelCache& cache) {
   struct statvfs status;
@@ -290,44 +110,79 @@ int64_t ObjectsExpected(const KernelCache& cache) {
   absl::StatusOr<std::vector<ListedKernel>> all = cache.List();
   if (!all.ok()) return kTypicalObjects;
   for (const ListedKernel& listed : *all) {
-    if (listed.entry.metadata.objects > 0) {
-      return listed.entry.metadata.objects;
+    const KernelMetadata& metadata = listed.entry.metadata;
+    // Trees are mostly built again, of few objects.
+    if (metadata.source != "local" && metadata.objects > 0) {
+      return metadata.objects;
     }
   }
   return kTypicalObjects;
 }
 
-absl::StatusOr<KeyLock> LockKey(const KernelCache& cache, const Plan& plan,
+absl::StatusOr<KeyLock> LockKey(const KernelCache& cache,
+                                const std::string& key,
                                 const BuildOptions& options,
                                 Reporter& reporter) {
-  absl::StatusOr<KeyLock> lock = cache.TryLock(plan.key);
+  absl::StatusOr<KeyLock> lock = cache.TryLock(key);
   if (!absl::IsUnavailable(lock.status())) return lock;
   reporter.Enter(BuildStage::kWaiting, lock.status().message());
-  return cache.Lock(plan.key, options.cancel_fd);
+  return cache.Lock(key, options.cancel_fd);
+}
+
+// The steps, told one by one.
+absl::StatusOr<KernelMetadata> RunSteps(const BuildPlan& plan, Builder& builder,
+                                        Clock& clock, Reporter& reporter,
+                                        std::string& warning) {
+  reporter.Enter(BuildStage::kUnpacking, plan.source.name);
+  ABSL_RETURN_IF_ERROR(builder.Unpack());
+  reporter.Enter(BuildStage::kConfiguring, "tinyconfig");
+  ABSL_RETURN_IF_ERROR(builder.Configure());
+  reporter.Enter(BuildStage::kCompiling);
+  ABSL_RETURN_IF_ERROR(builder.Compile());
+  if (!plan.toolchain.has_bpf_compiler) {
+    warning =
+        "no clang 16 or newer with llc and llvm-strip (package clang-19): the "
+        "kernel's own schedulers were not built";
+  } else {
+    reporter.Enter(BuildStage::kSchedulers);
+    absl::Status built = builder.BuildSchedulers();
+    if (absl::IsCancelled(built)) return built;
+    if (!built.ok()) warning = std::string(built.message());
+  }
+  reporter.Enter(BuildStage::kStoring);
+  ABSL_ASSIGN_OR_RETURN(KernelMetadata metadata, builder.Stage());
+  metadata.built_at = clock.Now();
+  metadata.build_time = reporter.elapsed();
+  metadata.objects = reporter.objects();
+  return metadata;
 }
 
 absl::StatusOr<BuildResult> BuildAndStore(const KernelCache& cache,
-                                          const Plan& plan,
+                                          const BuildPlan& plan,
                                           const BuildOptions& options,
                                           Clock& clock, Reporter& reporter) {
   BuildResult result;
   ABSL_RETURN_IF_ERROR(CheckSpace(cache));
   ABSL_ASSIGN_OR_RETURN(WorkDir work, cache.MakeWorkDir(plan.key));
-  Builder builder(plan, options, reporter, work.path());
-  ABSL_RETURN_IF_ERROR(builder.Unpack());
-  ABSL_RETURN_IF_ERROR(builder.Configure());
-  ABSL_RETURN_IF_ERROR(builder.Compile());
-  if (!plan.toolchain.has_bpf_compiler) {
-    result.warning =
-        "no clang 16 or newer with llc and llvm-strip (package clang-19): the "
-        "kernel's own schedulers were not built";
-  } else if (absl::Status built = builder.BuildSchedulers(); !built.ok()) {
-    if (absl::IsCancelled(built)) return built;
-    result.warning = std::string(built.message());
+  std::string tree = JoinPath(work.path(), kTree);
+  std::optional<KeyLock> tree_lock;
+  if (!plan.source.kept_as.empty()) {
+    // One copy for every commit of a tree, so one build at a time in it.
+    ABSL_ASSIGN_OR_RETURN(
+        KeyLock lock,
+        LockKey(cache, "tree-" + plan.source.kept_as, options, reporter));
+    tree_lock.emplace(std::move(lock));
+    tree = cache.KeptTree(plan.source.kept_as);
   }
-  ABSL_ASSIGN_OR_RETURN(KernelMetadata metadata, builder.Stage(clock));
-  ABSL_ASSIGN_OR_RETURN(result.entry,
-                        cache.Store(plan.key, builder.staged(), metadata));
+  Builder builder(
+      plan, tree, JoinPath(work.path(), kStaged), options.cancel_fd,
+      [&reporter](absl::string_view line) { reporter.OnLine(line); });
+  ABSL_ASSIGN_OR_RETURN(
+      KernelMetadata metadata,
+      RunSteps(plan, builder, clock, reporter, result.warning));
+  ABSL_ASSIGN_OR_RETURN(
+      result.entry,
+      cache.Store(plan.key, JoinPath(work.path(), kStaged), metadata));
   return result;
 }
 
@@ -359,17 +214,18 @@ absl::StatusOr<BuildResult> BuildKernel(const KernelCache& cache,
                                         const BuildOptions& options) {
   Clock& clock = options.clock != nullptr ? *options.clock : RealClock();
   Reporter reporter(options, clock);
-  ABSL_ASSIGN_OR_RETURN(Plan plan, MakePlan(options));
+  ABSL_ASSIGN_OR_RETURN(BuildPlan plan, MakePlan(options));
   cache.Sweep().IgnoreError();
 
   BuildResult result;
+  const bool is_forced = options.force || plan.source.is_dirty;
   absl::StatusOr<KernelEntry> cached = cache.Find(plan.key);
-  if (!cached.ok() || options.force) {
+  if (!cached.ok() || is_forced) {
     ABSL_ASSIGN_OR_RETURN(KeyLock lock,
-                          LockKey(cache, plan, options, reporter));
+                          LockKey(cache, plan.key, options, reporter));
     // Whoever held the lock may have built it.
     cached = cache.Find(plan.key);
-    if (!cached.ok() || options.force) {
+    if (!cached.ok() || is_forced) {
       reporter.set_objects_expected(ObjectsExpected(cache));
       ABSL_ASSIGN_OR_RETURN(
           result, BuildAndStore(cache, plan, options, clock, reporter));

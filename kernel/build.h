@@ -39,8 +39,12 @@ struct BuildProgress {
 };
 
 struct BuildOptions {
-  // "6.12": the series of an installed linux-source package.
+  // "6.12": the series of an installed linux-source package, or
   std::string version;
+  // a kernel source tree. It is copied, never written to; the copy is kept, so
+  // that the next build compiles what changed. A tree that is no clean git
+  // checkout is built each time, into an entry that only its key finds.
+  std::string tree;
   // make -j; 0 means the CPUs this process may use.
   int jobs = 0;
   // Build even when the cache has the key.
@@ -65,17 +69,16 @@ struct BuildResult {
   std::string warning;
 };
 
-// Builds a kernel with every option of kconfig/fragments from the installed
-// source package, verifies that they survived, and stores it with the source
-// tree's own sched_ext schedulers. A kernel already in the cache is returned at
-// once.
+// Builds a kernel with every option of kconfig/fragments from a source package
+// or tree, verifies that they survived, and stores it with the source's own
+// sched_ext schedulers. A kernel already in the cache is returned at once.
 //
 // Blocks: minutes; ended by cancel_fd. When the calling process is killed the
 //         compilers end at their next line of output, the cache stays valid,
 //         and the next call removes the work directory.
 // Errors:
-//   InvalidArgument     `version` is no version.
-//   NotFound            no source package: the sentence names it.
+//   InvalidArgument     `version` is no version, `tree` no kernel's.
+//   NotFound            no source package or tree: the sentence names it.
 //   FailedPrecondition  a tool is missing, or options did not survive (each
 //                       with the feature that is lost).
 //   Internal            the compilation failed, with the end of its output.

@@ -33,6 +33,7 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
+using ::testing::StartsWith;
 
 // A `make` that behaves like the kernel's as far as the builder looks: it reads
 // `behaviour` beside itself and installs the prepared vmlinux.
@@ -252,6 +253,87 @@ TEST_F(BuildKernelTest, WhatAKilledBuildLeavesIsSweptByTheNext) {
   ASSERT_OK_AND_ASSIGN(BuildResult result, Build());
   EXPECT_THAT(CacheContent(),
               ElementsAre(".images", ".locks", result.entry.key));
+}
+
+// A source tree with the landmarks of a kernel's.
+class BuildTreeTest : public BuildKernelTest {
+ protected:
+  BuildTreeTest() {
+    options_.version = "";
+    options_.tree = Path("linux");
+    Write("Makefile", "VERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 117\n");
+    for (const char* name :
+         {"Kconfig", "kernel/sched/core.c", "include/linux/sched.h"}) {
+      Write(name, "");
+    }
+  }
+  void Write(const std::string& name, const std::string& text) {
+    const std::string path = Path("linux/" + name);
+    EXPECT_OK(MakeDirs(std::string(Dirname(path))));
+    EXPECT_OK(WriteFileAtomically(path, text));
+  }
+  void Git(std::vector<std::string> args) {
+    CommandSpec git;
+    git.argv = {"git",         "-C", Path("linux"),   "-c",
+                "user.name=a", "-c", "user.email=a@b"};
+    git.argv.insert(git.argv.end(), args.begin(), args.end());
+    ASSERT_OK_AND_ASSIGN(CommandOutput output,
+                         RunCommand(git, absl::Seconds(30)));
+    ASSERT_TRUE(output.exit.ok()) << output.err;
+  }
+  void Commit() {
+    Git({"init", "-q"});
+    Git({"add", "."});
+    Git({"commit", "-q", "-m", "x"});
+  }
+};
+
+TEST_F(BuildTreeTest, ACleanCheckoutIsBuiltOnce) {
+  Commit();
+  ASSERT_OK_AND_ASSIGN(BuildResult first, Build());
+  EXPECT_FALSE(first.was_cached);
+  EXPECT_THAT(first.entry.key, StartsWith("local-"));
+  EXPECT_EQ(first.entry.metadata.source, "local");
+  EXPECT_FALSE(first.entry.metadata.is_dirty);
+  ASSERT_OK_AND_ASSIGN(BuildResult second, Build());
+  EXPECT_TRUE(second.was_cached);
+  EXPECT_EQ(second.entry.key, first.entry.key);
+  EXPECT_FALSE(FileExists(Path("linux/.config")));
+}
+
+TEST_F(BuildTreeTest, ADirtyTreeIsBuiltEachTimeAndLabelled) {
+  Commit();
+  ASSERT_OK_AND_ASSIGN(BuildResult clean, Build());
+  Write("kernel/sched/core.c", "changed");
+  ASSERT_OK_AND_ASSIGN(BuildResult dirty, Build());
+  EXPECT_FALSE(dirty.was_cached);
+  EXPECT_THAT(dirty.entry.key, StartsWith("local-dirty-"));
+  EXPECT_TRUE(dirty.entry.metadata.is_dirty);
+  ASSERT_OK_AND_ASSIGN(BuildResult again, Build());
+  EXPECT_FALSE(again.was_cached);
+  EXPECT_EQ(again.entry.key, dirty.entry.key);
+  EXPECT_EQ(cache_.List()->size(), 2u);
+}
+
+TEST_F(BuildTreeTest, TheCopyIsKeptForTheNextBuild) {
+  Behave("during_compile='touch kernel/sched/core.o'");
+  ASSERT_OK(Build().status());
+  Behave("during_compile='eval test -e kernel/sched/core.o || exit 7'");
+  EXPECT_OK(Build().status());
+}
+
+TEST_F(BuildTreeTest, NoVersionFindsATree) {
+  Commit();
+  ASSERT_OK_AND_ASSIGN(BuildResult result, Build());
+  EXPECT_THAT(cache_.FindVersion(*KernelVersion::Parse("6.12")),
+              StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_OK(cache_.Find(result.entry.key).status());
+}
+
+TEST_F(BuildTreeTest, ADirectoryThatIsNoKernelIsRefused) {
+  options_.tree = dir_.path();
+  EXPECT_THAT(Build(), StatusIs(absl::StatusCode::kInvalidArgument,
+                                HasSubstr("is no kernel source tree")));
 }
 
 TEST_F(BuildKernelTest, AMissingSourcePackageIsNamed) {

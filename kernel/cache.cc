@@ -207,8 +207,9 @@ absl::StatusOr<KernelEntry> KernelCache::FindVersion(
   const ListedKernel* best = nullptr;
   for (const ListedKernel& listed : all) {
     auto cached = KernelVersion::Parse(listed.entry.metadata.version);
+    // A version is what was released; a tree has its number and anything else.
     if (listed.state == ListedKernel::State::kCorrupt || !cached.ok() ||
-        !version.Covers(*cached)) {
+        listed.entry.metadata.source == "local" || !version.Covers(*cached)) {
       continue;
     }
     if (best == nullptr || IsBetter(listed, *best)) best = &listed;
@@ -264,6 +265,21 @@ absl::StatusOr<WorkDir> KernelCache::MakeWorkDir(absl::string_view key) const {
   }
   return absl::UnavailableError(
       absl::StrCat("work directories in ", root_, " keep being swept"));
+}
+
+std::string KernelCache::KeptTree(absl::string_view name) const {
+  return absl::StrCat(root_, "/.trees/", name);
+}
+
+std::vector<std::string> KernelCache::KeptTrees() const {
+  // Made by the first build of a tree.
+  return ListDir(JoinPath(root_, ".trees"))
+      .value_or(std::vector<std::string>());
+}
+
+absl::Status KernelCache::RemoveKeptTree(absl::string_view name) const {
+  ABSL_ASSIGN_OR_RETURN(KeyLock lock, TryLock(absl::StrCat("tree-", name)));
+  return RemoveTree(KeptTree(name));
 }
 
 absl::StatusOr<KernelEntry> KernelCache::Store(absl::string_view key,

@@ -70,7 +70,8 @@ class WorkDir {
 // Shape:   ROOT/KEY/{vmlinux,bzImage,config,metadata.json,schedulers/}; bzImage
 //          is for other loaders than ours. Names starting with a dot are
 //          the cache's own: .locks/, .work-KEY-XXXXXX/ (being made), .images/
-//          (unpacked images that are no entry).
+//          (unpacked images that are no entry), .trees/ (copies of people's
+//          source trees, with their objects).
 // Threads: any; every method takes what it needs from the file system.
 // Errors:  file-system errors carry the path.
 class KernelCache {
@@ -84,8 +85,8 @@ class KernelCache {
   // command); DataLoss when corrupt (naming what is wrong).
   absl::StatusOr<KernelEntry> Find(absl::string_view key) const;
 
-  // The newest usable entry that `version` covers, entries with the fragments
-  // of this program before others; NotFound otherwise.
+  // The newest usable entry of a release that `version` covers, entries with
+  // the fragments of this program before others; NotFound otherwise.
   absl::StatusOr<KernelEntry> FindVersion(const KernelVersion& version) const;
 
   // Every entry, newest first, corrupt ones last.
@@ -104,6 +105,14 @@ class KernelCache {
 
   // A fresh ROOT/.work-KEY-XXXXXX.
   absl::StatusOr<WorkDir> MakeWorkDir(absl::string_view key) const;
+
+  // Where a source tree's copy is kept between builds under `name`, a key;
+  // maybe not there yet. Whoever works in it holds the lock of "tree-NAME".
+  std::string KeptTree(absl::string_view name) const;
+  // The names of those that are there, sorted.
+  std::vector<std::string> KeptTrees() const;
+  // Removes one. Takes its lock without waiting.
+  absl::Status RemoveKeptTree(absl::string_view name) const;
 
   // Turns `staged` (a directory inside a WorkDir, holding vmlinux, bzImage,
   // config and maybe schedulers/) into the entry `key`: metadata is completed

@@ -15,7 +15,7 @@ namespace ktstr::kernel {
 struct CleanOptions {
   // So many usable entries stay, the newest.
   int keep = 0;
-  // Usable entries stay, all of them.
+  // Usable entries stay, all of them, and so do kept copies of source trees.
   bool only_corrupt = false;
 };
 
@@ -26,13 +26,19 @@ struct CleanOptions {
 struct CleanPlan {
   std::vector<ListedKernel> removed;
   std::vector<ListedKernel> kept;
+  // Copies of source trees: the next build of the tree compiles all of it.
+  std::vector<std::string> trees;
+
+  bool is_empty() const { return removed.empty() && trees.empty(); }
 };
 CleanPlan PlanClean(const std::vector<ListedKernel>& listed,
+                    std::vector<std::string> trees,
                     const CleanOptions& options);
 
 // What came of it.
 struct CleanResult {
-  std::vector<std::string> removed;  // keys
+  // "kernel KEY", "copy of a source tree NAME".
+  std::vector<std::string> removed;
   // One sentence for each entry that stayed although planned: somebody builds
   // it, or the file system refuses.
   std::vector<std::string> problems;

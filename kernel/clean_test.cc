@@ -37,26 +37,29 @@ std::vector<ListedKernel> Four() {
 }
 
 TEST(PlanCleanTest, KeepsTheNewestUsableOnes) {
-  CleanPlan plan = PlanClean(Four(), {.keep = 2});
+  CleanPlan plan = PlanClean(Four(), {"tree"}, {.keep = 2});
   EXPECT_THAT(Keys(plan.kept), ElementsAre("new", "middle"));
   EXPECT_THAT(Keys(plan.removed), ElementsAre("old", "broken"));
 }
 
 TEST(PlanCleanTest, KeepsNothingUnlessToldTo) {
-  CleanPlan plan = PlanClean(Four(), {});
+  CleanPlan plan = PlanClean(Four(), {"tree"}, {});
   EXPECT_THAT(plan.kept, IsEmpty());
+  EXPECT_THAT(plan.trees, ElementsAre("tree"));
   EXPECT_THAT(Keys(plan.removed),
               ElementsAre("new", "middle", "old", "broken"));
 }
 
 TEST(PlanCleanTest, MoreThanThereAreIsAll) {
-  EXPECT_THAT(Keys(PlanClean(Four(), {.keep = 9}).removed),
+  EXPECT_THAT(Keys(PlanClean(Four(), {"tree"}, {.keep = 9}).removed),
               ElementsAre("broken"));
 }
 
 TEST(PlanCleanTest, OnlyCorruptOnesWhenAskedFor) {
-  CleanPlan plan = PlanClean(Four(), {.keep = 0, .only_corrupt = true});
+  CleanPlan plan =
+      PlanClean(Four(), {"tree"}, {.keep = 0, .only_corrupt = true});
   EXPECT_THAT(Keys(plan.kept), ElementsAre("new", "middle", "old"));
+  EXPECT_THAT(plan.trees, IsEmpty());
   EXPECT_THAT(Keys(plan.removed), ElementsAre("broken"));
 }
 
@@ -68,9 +71,12 @@ class CleanTest : public ::testing::Test {
     for (const char* key : {"a", "b"}) {
       EXPECT_OK(MakeDirs(JoinPath(cache_.root(), key)));
     }
+    EXPECT_OK(MakeDirs(JoinPath(cache_.KeptTree("t"), "kernel")));
   }
 
-  CleanPlan PlanAll() { return PlanClean(*cache_.List(), {}); }
+  CleanPlan PlanAll() {
+    return PlanClean(*cache_.List(), cache_.KeptTrees(), {});
+  }
 
   TempDir dir_;
   KernelCache cache_;
@@ -78,17 +84,23 @@ class CleanTest : public ::testing::Test {
 
 TEST_F(CleanTest, RemovesWhatIsPlanned) {
   CleanResult result = Clean(cache_, PlanAll());
-  EXPECT_THAT(result.removed, ElementsAre("a", "b"));
+  EXPECT_THAT(result.removed,
+              ElementsAre("kernel a", "kernel b", "copy of a source tree t"));
+  EXPECT_THAT(cache_.KeptTrees(), IsEmpty());
   EXPECT_THAT(result.problems, IsEmpty());
   EXPECT_THAT(*cache_.List(), IsEmpty());
 }
 
 TEST_F(CleanTest, AnEntryThatIsBeingBuiltStays) {
-  auto lock = cache_.TryLock("a");
+  auto lock = cache_.TryLock("a"), tree_lock = cache_.TryLock("tree-t");
   ASSERT_OK(lock.status());
+  ASSERT_OK(tree_lock.status());
   CleanResult result = Clean(cache_, PlanAll());
-  EXPECT_THAT(result.removed, ElementsAre("b"));
-  EXPECT_THAT(result.problems, ElementsAre(HasSubstr("kernel a stays: ")));
+  EXPECT_THAT(result.removed, ElementsAre("kernel b"));
+  EXPECT_THAT(result.problems,
+              ElementsAre(HasSubstr("kernel a stays: "),
+                          HasSubstr("copy of a source tree t stays: ")));
+  EXPECT_TRUE(FileExists(cache_.KeptTree("t")));
   EXPECT_TRUE(FileExists(JoinPath(cache_.root(), "a")));
 }
 

@@ -63,6 +63,11 @@ absl::StatusOr<KernelMetadata> ParseKernelMetadata(absl::string_view text) {
   ABSL_RETURN_IF_ERROR(Read(object, "build_ms", build_ms));
   ABSL_RETURN_IF_ERROR(Read(object, "objects", metadata.objects));
   ABSL_RETURN_IF_ERROR(Read(object, "image_bytes", image_bytes));
+  // Entries of older programs do not say; they knew no other sources.
+  if (auto it = object.find("is_dirty"); it != object.end()) {
+    if (!it->is_boolean()) return BadKey("is_dirty", "true or false");
+    metadata.is_dirty = it->get<bool>();
+  }
   metadata.built_at = absl::FromUnixSeconds(built_at);
   metadata.build_time = absl::Milliseconds(build_ms);
   metadata.image_bytes = image_bytes;
@@ -74,6 +79,7 @@ std::string FormatKernelMetadata(const KernelMetadata& metadata) {
       {"version", metadata.version},
       {"source", metadata.source},
       {"source_package", metadata.source_package},
+      {"is_dirty", metadata.is_dirty},
       {"arch", metadata.arch},
       {"toolchain", metadata.toolchain},
       {"config_hash", metadata.config_hash},

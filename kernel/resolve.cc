@@ -250,7 +250,8 @@ absl::StatusOr<ResolvedKernel> Discover(const KernelCache& cache,
   }
   ABSL_ASSIGN_OR_RETURN(std::vector<ListedKernel> cached, cache.List());
   for (const ListedKernel& listed : cached) {
-    if (listed.state == ListedKernel::State::kValid) {
+    if (listed.state == ListedKernel::State::kValid &&
+        !listed.entry.metadata.is_dirty) {
       return FromEntry(listed.entry);
     }
   }

@@ -82,7 +82,19 @@ class BuildView {
   bool is_drawn_ = false;
 };
 
-int Build(const std::string& version, bool is_forced) {
+struct BuildRequest {
+  std::string version;
+  std::string tree;
+  bool is_forced = false;
+};
+
+int Build(const BuildRequest& request) {
+  if (request.version.empty() == request.tree.empty()) {
+    return Complain(
+        absl::InvalidArgumentError(
+            "name a version, such as 6.12, or a source tree with --source"),
+        kExitUsage);
+  }
   BlockInterrupts();
   UniqueFd cancel(eventfd(0, EFD_CLOEXEC));
   auto interrupts = Interrupts::Start([&cancel](int count) {
@@ -98,8 +110,9 @@ int Build(const std::string& version, bool is_forced) {
   {
     BuildView view;
     result = kernel::BuildKernel(
-        *cache, {.version = version,
-                 .force = is_forced,
+        *cache, {.version = request.version,
+                 .tree = request.tree,
+                 .force = request.is_forced,
                  .cancel_fd = cancel.get(),
                  .on_progress = [&view](const kernel::BuildProgress& progress) {
                    view.Show(progress);
@@ -109,6 +122,12 @@ int Build(const std::string& version, bool is_forced) {
   if (!result->warning.empty()) {
     fprintf(stderr, "ktstrctl: warning: %s\n",
             results::PrintableLine(result->warning).c_str());
+  }
+  if (result->entry.metadata.is_dirty) {
+    fprintf(stderr,
+            "ktstrctl: note: %s is no clean git checkout: the kernel is built "
+            "each time, and only its key finds it\n",
+            request.tree.c_str());
   }
   Print(absl::StrCat(
       result->entry.key, "  ",
@@ -148,14 +167,16 @@ constexpr char kSpecHelp[] =
     "Path, version, series or cache key (default: discover)";
 
 void AddBuild(CLI::App& kernel, Command& chosen) {
-  auto text = std::make_shared<std::string>();
-  auto is_forced = std::make_shared<bool>(false);
+  auto request = std::make_shared<BuildRequest>();
   CLI::App* build = kernel.add_subcommand(
-      "build", "Build a kernel from the installed linux-source package");
-  build->add_option("version", *text, "Series, such as 6.12")->required();
-  build->add_flag("--force", *is_forced, "Build even when it is cached");
-  build->callback(
-      [=, &chosen] { chosen = [=] { return Build(*text, *is_forced); }; });
+      "build",
+      "Build a kernel from the installed linux-source package or a tree");
+  build->add_option("version", request->version, "Series, such as 6.12");
+  build->add_option("--source", request->tree,
+                    "Source tree; it is copied, not written to");
+  build->add_flag("--force", request->is_forced,
+                  "Build even when it is cached");
+  build->callback([=, &chosen] { chosen = [=] { return Build(*request); }; });
 }
 
 void AddEntries(CLI::App& kernel, Command& chosen) {

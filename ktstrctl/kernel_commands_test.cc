@@ -141,7 +141,7 @@ TEST_F(KernelCommandsTest, CleanAsksOrIsForced) {
   EXPECT_TRUE(IsCached("old"));
   run = Kernel({"clean", "--keep", "1", "--force"});
   EXPECT_EQ(run.code, 0) << run.err;
-  EXPECT_EQ(run.out, "removed old\n");
+  EXPECT_EQ(run.out, "removed kernel old\n");
   EXPECT_TRUE(IsCached("new"));
   run = Kernel({"clean", "--corrupt-only"});
   EXPECT_EQ(run.out, "nothing to remove; 1 kernel stays\n");

@@ -54,6 +54,7 @@ json EntryJson(const kernel::ListedKernel& listed) {
   if (!is_valid) return out;
   out["version"] = entry.metadata.version;
   out["source"] = entry.metadata.source;
+  out["is_dirty"] = entry.metadata.is_dirty;
   out["arch"] = entry.metadata.arch;
   out["built_at"] = absl::FormatTime(
       "%Y-%m-%dT%H:%M:%SZ", entry.metadata.built_at, absl::UTCTimeZone());
@@ -168,6 +169,14 @@ std::string Kernels(size_t count) {
   return absl::StrCat(count, count == 1 ? " kernel" : " kernels");
 }
 
+std::string Doomed(const kernel::CleanPlan& plan) {
+  std::string text = Kernels(plan.removed.size());
+  if (plan.trees.empty()) return text;
+  return absl::StrCat(
+      text, " and the copies of ", plan.trees.size(),
+      plan.trees.size() == 1 ? " source tree" : " source trees");
+}
+
 }  // namespace
 
 int ListKernels(bool is_json) {
@@ -194,6 +203,7 @@ int ListKernels(bool is_json) {
                     : absl::FormatTime("%Y-%m-%d %H:%M", metadata.built_at,
                                        absl::LocalTimeZone()),
          absl::StrCat(kernel::StateName(kernel.state),
+                      metadata.is_dirty ? ", dirty tree" : "",
                       kernel.problem.empty() ? "" : ": ", kernel.problem)});
   }
   Print(table.ToString());
@@ -216,8 +226,9 @@ int CleanKernels(const kernel::CleanOptions& options, bool is_forced) {
   if (!cache.ok()) return Complain(cache.status(), ExitFor(cache.status()));
   auto listed = cache->List();
   if (!listed.ok()) return Complain(listed.status(), ExitFor(listed.status()));
-  const kernel::CleanPlan plan = kernel::PlanClean(*listed, options);
-  if (plan.removed.empty()) {
+  const kernel::CleanPlan plan =
+      kernel::PlanClean(*listed, cache->KeptTrees(), options);
+  if (plan.is_empty()) {
     Print(absl::StrCat("nothing to remove; ", Kernels(plan.kept.size()),
                        plan.kept.size() == 1 ? " stays\n" : " stay\n"));
     return kExitPassed;
@@ -226,20 +237,20 @@ int CleanKernels(const kernel::CleanOptions& options, bool is_forced) {
     if (!Terminal::Of(STDIN_FILENO).is_terminal) {
       return Complain(
           absl::FailedPreconditionError(absl::StrCat(
-              "kernel clean would remove ", Kernels(plan.removed.size()),
+              "kernel clean would remove ", Doomed(plan),
               " and nobody can be asked here; --force does it unasked")),
           kExitUsage);
     }
     for (const kernel::ListedKernel& kernel : plan.removed) {
-      fprintf(stderr, "%s\n", kernel.entry.key.c_str());
+      fprintf(stderr, "kernel %s\n", kernel.entry.key.c_str());
     }
-    if (!Confirm(absl::StrCat("remove ", Kernels(plan.removed.size()), "?"))) {
+    if (!Confirm(absl::StrCat("remove ", Doomed(plan), "?"))) {
       return kExitCancelled;
     }
   }
   const kernel::CleanResult result = kernel::Clean(*cache, plan);
-  for (const std::string& key : result.removed) {
-    Print(absl::StrCat("removed ", key, "\n"));
+  for (const std::string& what : result.removed) {
+    Print(absl::StrCat("removed ", what, "\n"));
   }
   for (const std::string& problem : result.problems) {
     Complain(absl::UnavailableError(problem), kExitFailed);
