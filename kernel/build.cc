@@ -77,9 +77,7 @@ class Reporter {
 absl::StatusOr<BuildPlan> MakePlan(const BuildOptions& options) {
   BuildPlan plan;
   ABSL_ASSIGN_OR_RETURN(plan.source,
-                        options.tree.empty()
-                            ? PackageSource(options.source_dir, options.version)
-                            : TreeSource(options.tree));
+                        FindSource(options.spec, options.source_dir));
   ABSL_ASSIGN_OR_RETURN(plan.toolchain, FindToolchain());
   ABSL_ASSIGN_OR_RETURN(plan.fragments,
                         kconfig::MergeFragments(kconfig::EmbeddedFragments()));

@@ -39,12 +39,12 @@ struct BuildProgress {
 };
 
 struct BuildOptions {
-  // "6.12": the series of an installed linux-source package, or
-  std::string version;
-  // a kernel source tree. It is copied, never written to; the copy is kept, so
-  // that the next build compiles what changed. A tree that is no clean git
-  // checkout is built each time, into an entry that only its key finds.
-  std::string tree;
+  // What to build (kernel/spec.h): "6.12", "6", "deb:linux-source-6.12" from an
+  // installed package, or the path of a source tree. A tree is copied, never
+  // written to; the copy is kept, so that the next build compiles what changed.
+  // A tree that is no clean git checkout is built each time, into an entry that
+  // only its key finds.
+  std::string spec;
   // make -j; 0 means the CPUs this process may use.
   int jobs = 0;
   // Build even when the cache has the key.
@@ -77,13 +77,14 @@ struct BuildResult {
 //         compilers end at their next line of output, the cache stays valid,
 //         and the next call removes the work directory.
 // Errors:
-//   InvalidArgument     `version` is no version, `tree` no kernel's.
+//   InvalidArgument     `spec` is none, or cannot be built.
 //   NotFound            no source package or tree: the sentence names it.
 //   FailedPrecondition  a tool is missing, or options did not survive (each
 //                       with the feature that is lost).
 //   Internal            the compilation failed, with the end of its output.
 //   ResourceExhausted   the cache's file system is nearly full.
 //   Cancelled           cancel_fd.
+//   Unimplemented       git and range forms, and no spec at all.
 absl::StatusOr<BuildResult> BuildKernel(const KernelCache& cache,
                                         const BuildOptions& options);
 

@@ -64,7 +64,7 @@ class BuildKernelTest : public testing::Test {
       : dir_(*TempDir::Create("kernel-build")),
         cache_(*KernelCache::Open(Path("kernels"))),
         old_path_(getenv("PATH")) {
-    options_.version = "6.12";
+    options_.spec = "6.12";
     options_.source_dir = dir_.path();
     options_.jobs = 1;
     options_.on_progress = [this](const BuildProgress& progress) {
@@ -160,6 +160,16 @@ TEST_F(BuildKernelTest, SecondBuildIsAHit) {
   ASSERT_OK_AND_ASSIGN(BuildResult second, Build());
   EXPECT_TRUE(second.was_cached);
   EXPECT_EQ(second.entry.key, first.entry.key);
+}
+
+TEST_F(BuildKernelTest, APackageAndAMajorNumberAreTheSameSource) {
+  ASSERT_OK_AND_ASSIGN(BuildResult first, Build());
+  for (const char* spec : {"deb:linux-source-6.12", "6", "6.12"}) {
+    options_.spec = spec;
+    ASSERT_OK_AND_ASSIGN(BuildResult again, Build());
+    EXPECT_TRUE(again.was_cached) << spec;
+    EXPECT_EQ(again.entry.key, first.entry.key) << spec;
+  }
 }
 
 TEST_F(BuildKernelTest, ForceBuildsAgain) {
@@ -259,8 +269,7 @@ TEST_F(BuildKernelTest, WhatAKilledBuildLeavesIsSweptByTheNext) {
 class BuildTreeTest : public BuildKernelTest {
  protected:
   BuildTreeTest() {
-    options_.version = "";
-    options_.tree = Path("linux");
+    options_.spec = Path("linux");
     Write("Makefile", "VERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 117\n");
     for (const char* name :
          {"Kconfig", "kernel/sched/core.c", "include/linux/sched.h"}) {
@@ -331,19 +340,19 @@ TEST_F(BuildTreeTest, NoVersionFindsATree) {
 }
 
 TEST_F(BuildTreeTest, ADirectoryThatIsNoKernelIsRefused) {
-  options_.tree = dir_.path();
+  options_.spec = dir_.path();
   EXPECT_THAT(Build(), StatusIs(absl::StatusCode::kInvalidArgument,
                                 HasSubstr("is no kernel source tree")));
 }
 
 TEST_F(BuildKernelTest, AMissingSourcePackageIsNamed) {
-  options_.version = "6.13";
+  options_.spec = "6.13";
   EXPECT_THAT(Build(),
               StatusIs(absl::StatusCode::kNotFound,
                        HasSubstr("linux-source-6.13 is not installed")));
-  options_.version = "latest";
+  options_.spec = "latest";
   EXPECT_THAT(Build(), StatusIs(absl::StatusCode::kInvalidArgument));
-  options_.version = "6.12.5";
+  options_.spec = "6.12.5";
   EXPECT_THAT(Build(), StatusIs(absl::StatusCode::kFailedPrecondition,
                                 HasSubstr("not 6.12.5")));
 }

@@ -200,6 +200,7 @@ absl::StatusOr<ResolvedKernel> FromSpec(absl::string_view text,
           "version, a series or a cache key"));
     case KernelSpec::Form::kPath:
       return FromPath(spec, cache, options);
+    case KernelSpec::Form::kPackage:
     case KernelSpec::Form::kVersion:
     case KernelSpec::Form::kPrefix:
       entry = cache.FindVersion(spec.version);

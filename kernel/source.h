@@ -32,16 +32,15 @@ struct KernelSource {
   std::vector<std::string> FillCommand(const std::string& copy) const;
 };
 
-// The installed package linux-source-X.Y below `source_dir`.
+// What `text` (a KernelSpec) asks to be built: a version or series from an
+// installed linux-source package below `source_dir`, or the tree at a path.
 //
-// Errors: InvalidArgument when `version` is none; those of FindSourcePackage().
-absl::StatusOr<KernelSource> PackageSource(const std::string& source_dir,
-                                           const std::string& version);
-
-// A person's own tree.
-//
-// Errors: those of InspectLocalTree().
-absl::StatusOr<KernelSource> TreeSource(const std::string& path);
+// Errors: those of ParseKernelSpec(), FindSourcePackage() and
+// InspectLocalTree();
+//         Unimplemented for git and range forms, InvalidArgument for a cache
+//         key.
+absl::StatusOr<KernelSource> FindSource(const std::string& text,
+                                        const std::string& source_dir);
 
 }  // namespace ktstr::kernel
 

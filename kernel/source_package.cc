@@ -5,8 +5,12 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <vector>
+
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "absl/time/time.h"
 #include "base/file.h"
 #include "base/status_macros.h"
@@ -42,12 +46,38 @@ std::string IdentityOfFile(const std::string& path) {
                       status.st_mtim.tv_nsec);
 }
 
+// Of the packages of a major number; -1 for none.
+int NewestMinor(const std::string& source_dir, int major) {
+  int newest = -1;
+  auto names = ListDir(source_dir);
+  if (!names.ok()) return newest;
+  for (const std::string& name : *names) {
+    absl::string_view series = name;
+    if (!absl::ConsumePrefix(&series, "linux-source-") ||
+        !absl::ConsumeSuffix(&series, ".tar.xz")) {
+      continue;
+    }
+    auto version = KernelVersion::Parse(series);
+    if (version.ok() && version->major == major && version->is_series()) {
+      newest = std::max(newest, version->minor);
+    }
+  }
+  return newest;
+}
+
 }  // namespace
 
 absl::StatusOr<SourcePackage> FindSourcePackage(const std::string& source_dir,
                                                 const KernelVersion& wanted) {
   SourcePackage package;
-  std::string series = absl::StrCat(wanted.major, ".", wanted.minor);
+  const int minor =
+      wanted.minor >= 0 ? wanted.minor : NewestMinor(source_dir, wanted.major);
+  if (minor < 0) {
+    return absl::NotFoundError(
+        absl::StrCat("no kernel source package linux-source-", wanted.major,
+                     ".* is installed (none in ", source_dir, ")"));
+  }
+  std::string series = absl::StrCat(wanted.major, ".", minor);
   package.name = absl::StrCat("linux-source-", series);
   package.tarball_path =
       JoinPath(source_dir, absl::StrCat(package.name, ".tar.xz"));

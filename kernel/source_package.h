@@ -22,7 +22,8 @@ struct SourcePackage {
   std::string version;
 };
 
-// Finds the package of the series of `wanted` below `source_dir`.
+// Finds the package of the series of `wanted` below `source_dir`; of a major
+// number alone the newest series.
 //
 // Errors:
 //   NotFound            not installed; the sentence names the package.

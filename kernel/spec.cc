@@ -20,6 +20,8 @@ namespace ktstr::kernel {
 namespace {
 
 constexpr int kMaxNumber = 99999;
+constexpr absl::string_view kPackageScheme = "deb:";
+constexpr absl::string_view kPackagePrefix = "linux-source-";
 
 // Consumes a decimal number without sign from the front of `text`.
 bool ConsumeNumber(absl::string_view& text, int& number) {
@@ -37,7 +39,7 @@ bool ConsumeNumber(absl::string_view& text, int& number) {
 absl::Status NotAVersion(absl::string_view text) {
   return absl::InvalidArgumentError(absl::StrCat(
       "\"", text,
-      "\" is no kernel version: accepted are 6.12, 6.12.117 and 6.13-rc2"));
+      "\" is no kernel version: accepted are 6, 6.12, 6.12.117 and 6.13-rc2"));
 }
 
 absl::StatusOr<KernelSpec> ParseGit(absl::string_view text) {
@@ -71,6 +73,23 @@ absl::StatusOr<KernelSpec> ParseRange(absl::string_view text, size_t dots) {
   return spec;
 }
 
+absl::StatusOr<KernelSpec> ParsePackage(absl::string_view text) {
+  absl::string_view series = absl::StripPrefix(text, kPackageScheme);
+  KernelSpec spec;
+  spec.form = KernelSpec::Form::kPackage;
+  if (absl::ConsumePrefix(&series, kPackagePrefix)) {
+    auto version = KernelVersion::Parse(series);
+    if (version.ok() && version->is_series() && version->minor >= 0) {
+      spec.version = *version;
+      return spec;
+    }
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("kernel \"", text,
+                   "\": the package form is deb:linux-source-6.12, a package "
+                   "with the source of one series"));
+}
+
 KernelSpec PathSpec(absl::string_view text) {
   KernelSpec spec;
   spec.form = KernelSpec::Form::kPath;
@@ -84,6 +103,7 @@ KernelSpec PathSpec(absl::string_view text) {
 
 absl::StatusOr<KernelSpec> ParseForm(absl::string_view text) {
   if (absl::StartsWith(text, "git+")) return ParseGit(text);
+  if (absl::StartsWith(text, kPackageScheme)) return ParsePackage(text);
   bool is_path =
       absl::StrContains(text, '/') || text[0] == '.' || text[0] == '~';
   size_t dots = text.find("..");
@@ -101,7 +121,8 @@ absl::StatusOr<KernelSpec> ParseForm(absl::string_view text) {
   if (!IsCacheKey(text)) {
     return absl::InvalidArgumentError(absl::StrCat(
         "kernel \"", text,
-        "\" is no path, version (6.12.117), series (6.12) or cache key"));
+        "\" is no path, version (6.12.117), series (6.12 or 6), package "
+        "(deb:linux-source-6.12) or cache key"));
   }
   spec.form = KernelSpec::Form::kCacheKey;
   return spec;
@@ -112,8 +133,9 @@ absl::StatusOr<KernelSpec> ParseForm(absl::string_view text) {
 absl::StatusOr<KernelVersion> KernelVersion::Parse(absl::string_view text) {
   absl::string_view rest = text;
   KernelVersion version;
-  if (!ConsumeNumber(rest, version.major) || !absl::ConsumePrefix(&rest, ".") ||
-      !ConsumeNumber(rest, version.minor)) {
+  if (!ConsumeNumber(rest, version.major)) return NotAVersion(text);
+  if (rest.empty()) return version;
+  if (!absl::ConsumePrefix(&rest, ".") || !ConsumeNumber(rest, version.minor)) {
     return NotAVersion(text);
   }
   if (absl::ConsumePrefix(&rest, ".") && !ConsumeNumber(rest, version.patch)) {
@@ -127,13 +149,15 @@ absl::StatusOr<KernelVersion> KernelVersion::Parse(absl::string_view text) {
 }
 
 std::string KernelVersion::ToString() const {
-  return absl::StrCat(major, ".", minor,
+  return absl::StrCat(major, minor < 0 ? "" : absl::StrCat(".", minor),
                       patch < 0 ? "" : absl::StrCat(".", patch),
                       rc < 0 ? "" : absl::StrCat("-rc", rc));
 }
 
 bool KernelVersion::Covers(const KernelVersion& other) const {
-  if (is_series()) return major == other.major && minor == other.minor;
+  if (is_series()) {
+    return major == other.major && (minor < 0 || minor == other.minor);
+  }
   return *this == other;
 }
 

@@ -12,13 +12,14 @@
 
 namespace ktstr::kernel {
 
-// A kernel's number: "6.12", "6.12.117", "6.13-rc2".
+// A kernel's number: "6", "6.12", "6.12.117", "6.13-rc2".
 //
-// Shape: patch is -1 for a series ("6.12"); rc is -1 for a release. A release
-//        candidate sorts below its release, a series below its patches.
+// Shape: minor is -1 for every series of a major number ("6"), patch for a
+//        series ("6.12"); rc is -1 for a release. A release candidate sorts
+//        below its release, a series below its patches.
 struct KernelVersion {
   int major = 0;
-  int minor = 0;
+  int minor = -1;
   int patch = -1;
   int rc = -1;
 
@@ -27,7 +28,7 @@ struct KernelVersion {
 
   std::string ToString() const;
   bool is_series() const { return patch < 0 && rc < 0; }
-  // Whether `this` (maybe a series) covers `other`: 6.12 covers 6.12.117.
+  // Whether `this` (maybe a series) covers `other`: 6 and 6.12 cover 6.12.117.
   bool Covers(const KernelVersion& other) const;
 
   std::strong_ordering operator<=>(const KernelVersion& other) const;
@@ -41,15 +42,16 @@ struct KernelSpec {
     kGit,       // git+URL#REF
     kRange,     // A..B, both versions
     kPath,      // holds '/', or starts with '.' or '~'
+    kPackage,   // deb:linux-source-M.m
     kVersion,   // M.m.p or M.m-rcN
-    kPrefix,    // M.m: the newest cached kernel of the series
+    kPrefix,    // M.m or M: the newest kernel of the series
     kCacheKey,  // anything else
   };
 
   Form form = Form::kUnspecified;
   std::string text;              // as written
   std::string path;              // kPath, with a leading ~ replaced by $HOME
-  KernelVersion version;         // kVersion, kPrefix
+  KernelVersion version;         // kVersion, kPrefix; kPackage: its series
   std::string git_url, git_ref;  // kGit
   KernelVersion range_low, range_high;  // kRange, inclusive
 };

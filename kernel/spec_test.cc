@@ -20,14 +20,14 @@ KernelVersion MakeVersion(absl::string_view text) {
 }
 
 TEST(KernelVersionTest, ReadsBackWhatItWrites) {
-  for (const char* text : {"6.12", "6.12.117", "6.13-rc2", "0.1.0"}) {
+  for (const char* text : {"6", "6.12", "6.12.117", "6.13-rc2", "0.1.0"}) {
     EXPECT_EQ(MakeVersion(text).ToString(), text);
   }
 }
 
 TEST(KernelVersionTest, RefusesWhatIsNoVersion) {
-  for (const char* text : {"", "6", "6.", ".12", "6.12.", "6.12.1x", "v6.12",
-                           "6.12-rc", "6.12 ", "-6.12", "6.123456"}) {
+  for (const char* text : {"", "6.", "6-rc1", ".12", "6.12.", "6.12.1x",
+                           "v6.12", "6.12-rc", "6.12 ", "-6.12", "6.123456"}) {
     EXPECT_THAT(KernelVersion::Parse(text),
                 StatusIs(absl::StatusCode::kInvalidArgument))
         << text;
@@ -42,6 +42,8 @@ TEST(KernelVersionTest, SortsCandidatesBelowTheirRelease) {
 }
 
 TEST(KernelVersionTest, SeriesCoversItsPatches) {
+  EXPECT_TRUE(MakeVersion("6").Covers(MakeVersion("6.12.117")));
+  EXPECT_FALSE(MakeVersion("5").Covers(MakeVersion("6.12.117")));
   EXPECT_TRUE(MakeVersion("6.12").Covers(MakeVersion("6.12.117")));
   EXPECT_TRUE(MakeVersion("6.12").Covers(MakeVersion("6.12")));
   EXPECT_FALSE(MakeVersion("6.1").Covers(MakeVersion("6.12.117")));
@@ -61,7 +63,8 @@ TEST(KernelSpecTest, TellsTheFormsApart) {
         Case{"~/linux", Form::kPath}, Case{"build/vmlinux", Form::kPath},
         Case{"/boot/vmlinuz", Form::kPath}, Case{"6.12.117", Form::kVersion},
         Case{"6.13-rc2", Form::kVersion}, Case{"6.12", Form::kPrefix},
-        Case{" 6.12 ", Form::kPrefix},
+        Case{" 6.12 ", Form::kPrefix}, Case{"6", Form::kPrefix},
+        Case{"deb:linux-source-6.12", Form::kPackage},
         Case{"6.12.117-tarball-x86_64-kc01234567", Form::kCacheKey},
         Case{"local-abc", Form::kCacheKey}}) {
     ASSERT_OK_AND_ASSIGN(KernelSpec spec, ParseKernelSpec(one.text));
@@ -99,6 +102,13 @@ TEST(KernelSpecTest, RefusesWithTheReason) {
   EXPECT_THAT(ParseKernelSpec("6.14..6.12"),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("must not be the newer")));
+  for (const char* text :
+       {"deb:", "deb:linux-source-6.12.3", "deb:linux-source-6",
+        "deb:linux-image-6.12", "deb:linux-source-6.12/x"}) {
+    EXPECT_THAT(ParseKernelSpec(text),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         HasSubstr("deb:linux-source-6.12, a package")));
+  }
   EXPECT_THAT(ParseKernelSpec("what is this"),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("no path, version")));

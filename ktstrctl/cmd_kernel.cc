@@ -82,19 +82,7 @@ class BuildView {
   bool is_drawn_ = false;
 };
 
-struct BuildRequest {
-  std::string version;
-  std::string tree;
-  bool is_forced = false;
-};
-
-int Build(const BuildRequest& request) {
-  if (request.version.empty() == request.tree.empty()) {
-    return Complain(
-        absl::InvalidArgumentError(
-            "name a version, such as 6.12, or a source tree with --source"),
-        kExitUsage);
-  }
+int Build(const std::string& spec, bool is_forced) {
   BlockInterrupts();
   UniqueFd cancel(eventfd(0, EFD_CLOEXEC));
   auto interrupts = Interrupts::Start([&cancel](int count) {
@@ -110,9 +98,8 @@ int Build(const BuildRequest& request) {
   {
     BuildView view;
     result = kernel::BuildKernel(
-        *cache, {.version = request.version,
-                 .tree = request.tree,
-                 .force = request.is_forced,
+        *cache, {.spec = spec,
+                 .force = is_forced,
                  .cancel_fd = cancel.get(),
                  .on_progress = [&view](const kernel::BuildProgress& progress) {
                    view.Show(progress);
@@ -127,7 +114,7 @@ int Build(const BuildRequest& request) {
     fprintf(stderr,
             "ktstrctl: note: %s is no clean git checkout: the kernel is built "
             "each time, and only its key finds it\n",
-            request.tree.c_str());
+            spec.c_str());
   }
   Print(absl::StrCat(
       result->entry.key, "  ",
@@ -167,16 +154,25 @@ constexpr char kSpecHelp[] =
     "Path, version, series or cache key (default: discover)";
 
 void AddBuild(CLI::App& kernel, Command& chosen) {
-  auto request = std::make_shared<BuildRequest>();
+  auto spec = std::make_shared<std::string>();
+  auto tree = std::make_shared<std::string>();
+  auto is_forced = std::make_shared<bool>(false);
   CLI::App* build = kernel.add_subcommand(
-      "build",
-      "Build a kernel from the installed linux-source package or a tree");
-  build->add_option("version", request->version, "Series, such as 6.12");
-  build->add_option("--source", request->tree,
-                    "Source tree; it is copied, not written to");
-  build->add_flag("--force", request->is_forced,
-                  "Build even when it is cached");
-  build->callback([=, &chosen] { chosen = [=] { return Build(*request); }; });
+      "build", "Build a kernel from an installed package or a source tree");
+  CLI::Option* named = build->add_option(
+      "kernel", *spec,
+      "6.12, 6 (newest installed series), deb:linux-source-6.12, or the path "
+      "of a source tree, which is copied and not written to");
+  CLI::Option* source =
+      build->add_option("--source", *tree, "The path of a source tree");
+  named->excludes(source);
+  build->add_flag("--force", *is_forced, "Build even when it is cached");
+  build->callback([=, &chosen] {
+    // A name without a slash is a directory here, too.
+    const bool is_bare = tree->find('/') == tree->npos;
+    if (!tree->empty()) *spec = is_bare ? "./" + *tree : *tree;
+    chosen = [=] { return Build(*spec, *is_forced); };
+  });
 }
 
 void AddEntries(CLI::App& kernel, Command& chosen) {
