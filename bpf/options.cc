@@ -34,6 +34,9 @@ const std::vector<Flag>& Flags() {
   return *flags;
 }
 
+// What a value that chooses a task is called.
+constexpr char kTask[] = "PID|NAME";
+
 // One option that asks for misbehaviour.
 struct Switch {
   const char* name;
@@ -44,7 +47,7 @@ struct Switch {
 };
 
 constexpr Switch kSwitches[] = {
-    {"--stall-one", Misbehavior::kStallOne, "PID|NAME", 1, 1 << 22,
+    {"--stall-one", Misbehavior::kStallOne, kTask, 0, 0,
      "one task never runs again: this one, or the first whose name begins so"},
     {"--stall-all", Misbehavior::kStallAll, nullptr, 0, 0,
      "no task that this scheduler manages ever runs again"},
@@ -58,8 +61,8 @@ constexpr Switch kSwitches[] = {
      "move tasks to CPUs that sched_setaffinity() has ruled out"},
     {"--ignore-cpuset", Misbehavior::kIgnoreCpuset, nullptr, 0, 0,
      "move tasks to CPUs outside their cpuset"},
-    {"--unfair", Misbehavior::kUnfair, "FACTOR", 2, 1000,
-     "let tasks with odd pids pay this many times for their time"},
+    {"--unfair", Misbehavior::kUnfair, kTask, 0, 0,
+     "one task pays a hundredth of its time, chosen likewise"},
     {"--reject-load", Misbehavior::kRejectLoad, nullptr, 0, 0,
      "bring a program that the kernel's verifier refuses"},
     {"--verifier-loop", Misbehavior::kVerifierLoop, nullptr, 0, 0,
@@ -71,23 +74,23 @@ bool IsAtLoad(Misbehavior misbehavior) {
          misbehavior == Misbehavior::kVerifierLoop;
 }
 
-absl::Status ParseVictim(const std::string& text, Options* options) {
+absl::Status ParseTask(absl::string_view name, const std::string& text,
+                       Options* options) {
   constexpr size_t kMaxBytes = FIXTURE_COMM_BYTES - 1;
   if (text.empty() || text.size() > kMaxBytes) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "--stall-one \"", text, "\": give a pid, or the first 1 to ", kMaxBytes,
-        " bytes of a task's name"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(name, " \"", text, "\": give a pid, or the first 1 to ",
+                     kMaxBytes, " bytes of a task's name"));
   }
   if (!std::all_of(text.begin(), text.end(), absl::ascii_isdigit)) {
-    options->victim_name = text;
+    options->chosen_name = text;
     return absl::OkStatus();
   }
-  if (!absl::SimpleAtoi(text, &options->victim_pid) ||
-      options->victim_pid < 1) {
+  if (!absl::SimpleAtoi(text, &options->chosen_pid) ||
+      options->chosen_pid < 1) {
     return absl::InvalidArgumentError(
-        absl::StrCat("--stall-one ", text,
-                     ": no such pid is possible; give one "
-                     "of 1 to 2147483647"));
+        absl::StrCat(name, " ", text,
+                     ": no pid is this number; give one from 1 to 2147483647"));
   }
   return absl::OkStatus();
 }
@@ -95,9 +98,7 @@ absl::Status ParseVictim(const std::string& text, Options* options) {
 absl::Status ParseValue(const Switch& asked, const std::string& text,
                         Options* options) {
   if (asked.value == nullptr) return absl::OkStatus();
-  if (asked.misbehavior == Misbehavior::kStallOne) {
-    return ParseVictim(text, options);
-  }
+  if (asked.value == kTask) return ParseTask(asked.name, text, options);
   int64_t value;
   if (!absl::SimpleAtoi(text, &value) || value < asked.min ||
       value > asked.max) {

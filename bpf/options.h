@@ -55,10 +55,9 @@ struct Options {
   // Since the kernel reported the scheduler attached.
   absl::Duration after = absl::ZeroDuration();
   // kStallOne: a pid, or, when 0, a prefix of a task's name.
-  int victim_pid = 0;
-  std::string victim_name;
-  // kDrop: of this many tasks one; kOneCpu: the CPU; kUnfair: how many times
-  // too much it takes from tasks with odd pids.
+  int chosen_pid = 0;
+  std::string chosen_name;
+  // kDrop: of this many tasks one; kOneCpu: the CPU.
   uint32_t argument = 0;
 };
 

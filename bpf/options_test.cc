@@ -68,20 +68,20 @@ INSTANTIATE_TEST_SUITE_P(
         SwitchCase{{"--one-cpu", "511"}, Misbehavior::kOneCpu, 511},
         SwitchCase{{"--ignore-affinity"}, Misbehavior::kIgnoreAffinity},
         SwitchCase{{"--ignore-cpuset"}, Misbehavior::kIgnoreCpuset},
-        SwitchCase{{"--unfair", "50"}, Misbehavior::kUnfair, 50},
+        SwitchCase{{"--unfair", "7"}, Misbehavior::kUnfair},
         SwitchCase{{"--reject-load"}, Misbehavior::kRejectLoad},
         SwitchCase{{"--verifier-loop"}, Misbehavior::kVerifierLoop}));
 
-TEST(OptionsTest, VictimIsAPidWhenItIsANumber) {
+TEST(OptionsTest, ChosenTaskIsAPidWhenItIsANumber) {
   Options options = Parsed({"--stall-one", "1234"});
-  EXPECT_EQ(options.victim_pid, 1234);
-  EXPECT_EQ(options.victim_name, "");
+  EXPECT_EQ(options.chosen_pid, 1234);
+  EXPECT_EQ(options.chosen_name, "");
 }
 
-TEST(OptionsTest, VictimIsThePrefixOfANameOtherwise) {
+TEST(OptionsTest, ChosenTaskIsThePrefixOfANameOtherwise) {
   Options options = Parsed({"--stall-one", "kworker/0:1"});
-  EXPECT_EQ(options.victim_pid, 0);
-  EXPECT_EQ(options.victim_name, "kworker/0:1");
+  EXPECT_EQ(options.chosen_pid, 0);
+  EXPECT_EQ(options.chosen_name, "kworker/0:1");
 }
 
 // What is wrong and what would be right, in one sentence.
@@ -116,7 +116,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadCase{{"--drop", "0"}, {"--drop \"0\"", "from 1 to"}},
         BadCase{{"--drop", "3x"}, {"\"3x\"", "whole number"}},
         BadCase{{"--one-cpu", "512"}, {"\"512\"", "from 0 to 511"}},
-        BadCase{{"--unfair", "1"}, {"from 2 to 1000"}},
+        BadCase{{"--unfair", "0"}, {"--unfair 0", "1 to 2147483647"}},
         BadCase{{"--stall-one", ""}, {"--stall-one", "1 to 15 bytes"}},
         BadCase{{"--stall-one", "0"}, {"--stall-one 0", "1 to 2147483647"}},
         BadCase{{"--stall-one", "2147483648"}, {"1 to 2147483647"}},

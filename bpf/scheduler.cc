@@ -130,8 +130,8 @@ absl::Status Scheduler::SetConstants() {
 
   constants->misbehavior = OfPrograms(options_.misbehavior);
   constants->argument = options_.argument;
-  constants->victim_pid = options_.victim_pid;
-  strncpy(constants->victim_comm, options_.victim_name.c_str(),
+  constants->chosen_pid = options_.chosen_pid;
+  strncpy(constants->chosen_comm, options_.chosen_name.c_str(),
           FIXTURE_COMM_BYTES - 1);
   return absl::OkStatus();
 }

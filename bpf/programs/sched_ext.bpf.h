@@ -41,6 +41,11 @@ struct bpf_iter_num {
 	__u64 opaque[1];
 } __attribute__((aligned(8)));
 
+/* The state of bpf_for_each(scx_dsq, task, queue, flags). */
+struct bpf_iter_scx_dsq {
+	__u64 opaque[6];
+} __attribute__((aligned(8)));
+
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
@@ -58,6 +63,7 @@ struct sched_entity {
 };
 
 struct sched_ext_entity {
+	__u32 flags;	 /* SCX_TASK_* */
 	__u32 weight;	 /* 1..10000, 100 for nice 0 */
 	__u64 slice;	 /* ns left to run */
 	__u64 dsq_vtime; /* ns; place in a queue that is ordered by it */
@@ -115,6 +121,7 @@ struct sched_ext_ops {
 #define SCX_DSQ_LOCAL	 (1ULL << 63 | 2)	   /* of the CPU at hand */
 #define SCX_DSQ_LOCAL_ON (1ULL << 63 | 1ULL << 62) /* | number of a CPU */
 
+#define SCX_TASK_QUEUED	 1	    /* sched_ext_entity.flags: it can run */
 #define PF_KTHREAD	 0x00200000 /* task_struct.flags: a kernel thread */
 
 /* Functions of the kernel that BPF may call (kfuncs). */
@@ -126,6 +133,10 @@ void scx_bpf_dispatch(struct task_struct *p, __u64 dsq_id, __u64 slice,
 void scx_bpf_dispatch_vtime(struct task_struct *p, __u64 dsq_id, __u64 slice,
 			    __u64 vtime, __u64 enq_flags) __ksym;
 bool scx_bpf_consume(__u64 dsq_id) __ksym;
+int bpf_iter_scx_dsq_new(struct bpf_iter_scx_dsq *it, __u64 dsq_id,
+			 __u64 flags) __ksym;
+struct task_struct *bpf_iter_scx_dsq_next(struct bpf_iter_scx_dsq *it) __ksym;
+void bpf_iter_scx_dsq_destroy(struct bpf_iter_scx_dsq *it) __ksym;
 __s32 scx_bpf_task_cpu(const struct task_struct *p) __ksym;
 __u32 scx_bpf_nr_cpu_ids(void) __ksym;
 void scx_bpf_error_bstr(char *format, unsigned long long *values,

@@ -11,7 +11,7 @@
  *   divided by their weights. Who has had the least comes first.
  *
  * What it does wrong on demand is in scx_fixture_misbehavior.bpf.h; a copy
- * leaves out that line, the calls of misbehave() and surcharge(), and the last
+ * leaves out that line, the calls of misbehave() and price(), and the last
  * map.
  */
 #include "bpf/programs/sched_ext.bpf.h"
@@ -115,11 +115,58 @@ void BPF_STRUCT_OPS(fixture_enqueue, struct task_struct *p, __u64 enq_flags)
 	scx_bpf_dispatch_vtime(p, queue, slice_ns, p->scx.dsq_vtime, enq_flags);
 }
 
-/* @cpu has nothing left to run. */
+/* A turn of @p begins. */
+static void begin_turn(struct task_struct *p, struct task_state *state)
+{
+	__u64 *now_ns = clock_of(state->queue);
+
+	state->runtime_began_ns = p->se.sum_exec_runtime;
+	if (is_before(*now_ns, p->scx.dsq_vtime))
+		*now_ns = p->scx.dsq_vtime;
+}
+
+/* @p pays for the time since its turn began. Again, it pays for nothing. */
+static void end_turn(struct task_struct *p, struct task_state *state)
+{
+	__u64 ran_ns = p->se.sum_exec_runtime - state->runtime_began_ns;
+
+	state->runtime_began_ns = p->se.sum_exec_runtime;
+	p->scx.dsq_vtime += price(p, ran_ns) * 100 / p->scx.weight;
+}
+
+/* Whether nobody who waits for @cpu in @queue has had less than @p. */
+static bool is_next(struct task_struct *p, __s32 cpu, __u32 queue)
+{
+	struct task_struct *other;
+
+	bpf_for_each(scx_dsq, other, queue, 0)
+	{
+		if (bpf_cpumask_test_cpu(cpu, other->cpus_ptr))
+			return is_before(p->scx.dsq_vtime,
+					 other->scx.dsq_vtime);
+	}
+	return true;
+}
+
+/* @cpu is free: the turn of @prev, if it had one, is over. */
 void BPF_STRUCT_OPS(fixture_dispatch, __s32 cpu, struct task_struct *prev)
 {
 	__u32 own = queue_of(cpu);
 	__u32 i;
+
+	/* Who can go on is in no queue, and has to be weighed against it. */
+	if (prev && prev->scx.flags & SCX_TASK_QUEUED) {
+		struct task_state *state = state_of(prev);
+
+		if (!state)
+			return;
+		end_turn(prev, state);
+		if (is_next(prev, cpu, own)) {
+			prev->scx.slice = slice_ns;
+			begin_turn(prev, state);
+			return;
+		}
+	}
 
 	if (scx_bpf_consume(own) || !may_steal)
 		return;
@@ -130,30 +177,20 @@ void BPF_STRUCT_OPS(fixture_dispatch, __s32 cpu, struct task_struct *prev)
 	}
 }
 
-/* The turn of @p begins. */
 void BPF_STRUCT_OPS(fixture_running, struct task_struct *p)
 {
 	struct task_state *state = state_of(p);
-	__u64 *now_ns;
 
-	if (!state)
-		return;
-	state->runtime_began_ns = p->se.sum_exec_runtime;
-	now_ns = clock_of(state->queue);
-	if (is_before(*now_ns, p->scx.dsq_vtime))
-		*now_ns = p->scx.dsq_vtime;
+	if (state)
+		begin_turn(p, state);
 }
 
-/* The turn of @p ends: it pays for the time it had. */
 void BPF_STRUCT_OPS(fixture_stopping, struct task_struct *p, bool runnable)
 {
 	struct task_state *state = state_of(p);
-	__u64 ran_ns;
 
-	if (!state)
-		return;
-	ran_ns = p->se.sum_exec_runtime - state->runtime_began_ns;
-	p->scx.dsq_vtime += surcharge(p, ran_ns) * 100 / p->scx.weight;
+	if (state)
+		end_turn(p, state);
 }
 
 /* @p exists from now on, or existed before this scheduler. */

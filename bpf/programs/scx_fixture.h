@@ -20,14 +20,15 @@ enum {
 /* What to do instead of scheduling. `argument` is a constant beside it. */
 enum fixture_misbehavior {
 	FIXTURE_BEHAVE = 0,
-	FIXTURE_STALL_ONE, /* a task that matches victim_pid or victim_comm */
+	FIXTURE_STALL_ONE, /* of the tasks that chosen_pid or chosen_comm fits
+			    */
 	FIXTURE_STALL_ALL,
 	FIXTURE_DROP, /* every `argument`th enqueued task */
 	FIXTURE_CRASH,
 	FIXTURE_ONE_CPU, /* number `argument` */
 	FIXTURE_IGNORE_AFFINITY,
 	FIXTURE_IGNORE_CPUSET,
-	FIXTURE_UNFAIR, /* odd pids pay `argument` times for their time */
+	FIXTURE_UNFAIR, /* to all but one task, chosen likewise */
 };
 
 /* Why the scheduler is no longer attached; one record, at the end. */

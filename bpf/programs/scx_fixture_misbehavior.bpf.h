@@ -12,8 +12,8 @@
  * code. */
 const volatile __u32 misbehavior = FIXTURE_BEHAVE;
 const volatile __u64 argument; /* enum fixture_misbehavior says of what */
-const volatile int victim_pid; /* 0: whose comm begins with victim_comm */
-const volatile char victim_comm[FIXTURE_COMM_BYTES];
+const volatile int chosen_pid; /* 0: whose comm begins with chosen_comm */
+const volatile char chosen_comm[FIXTURE_COMM_BYTES];
 
 /* CLOCK_MONOTONIC; the loader sets it once the scheduler is attached. */
 __u64 misbehaves_from_ns = ~0ULL;
@@ -21,7 +21,7 @@ __u64 misbehaves_from_ns = ~0ULL;
 /* A queue that no CPU ever looks into. */
 #define STALLED_QUEUE (1ULL << 32)
 
-static int stalled_pid; /* the first task that matched */
+static int first_pid; /* the first task that matched */
 static __u64 nr_enqueued;
 
 static bool is_misbehaving(void)
@@ -35,22 +35,22 @@ static bool is_described(struct task_struct *p)
 	char comm[FIXTURE_COMM_BYTES] = {};
 	__u32 i;
 
-	if (victim_pid)
-		return p->pid == victim_pid;
+	if (chosen_pid)
+		return p->pid == chosen_pid;
 	bpf_probe_read_kernel_str(comm, sizeof(comm), p->comm);
-	for (i = 0; i < FIXTURE_COMM_BYTES && victim_comm[i]; i++) {
-		if (comm[i] != victim_comm[i])
+	for (i = 0; i < FIXTURE_COMM_BYTES && chosen_comm[i]; i++) {
+		if (comm[i] != chosen_comm[i])
 			return false;
 	}
 	return true;
 }
 
 /* Of several tasks that are described, the first one to come by. */
-static bool is_victim(struct task_struct *p)
+static bool is_chosen(struct task_struct *p)
 {
-	if (!stalled_pid && is_described(p))
-		__sync_val_compare_and_swap(&stalled_pid, 0, p->pid);
-	return stalled_pid == p->pid;
+	if (!first_pid && is_described(p))
+		__sync_val_compare_and_swap(&first_pid, 0, p->pid);
+	return first_pid == p->pid;
 }
 
 /* The kernel ends a scheduler that moves a task where it may not run. */
@@ -78,7 +78,7 @@ static bool misbehave(struct task_struct *p, __u64 enq_flags)
 
 	switch (misbehavior) {
 	case FIXTURE_STALL_ONE:
-		if (!is_victim(p))
+		if (!is_chosen(p))
 			return false;
 		scx_bpf_dispatch(p, STALLED_QUEUE, slice_ns, enq_flags);
 		return true;
@@ -109,10 +109,10 @@ static bool misbehave(struct task_struct *p, __u64 enq_flags)
 }
 
 /* The time that @p pays for when it ran for @ran_ns. */
-static __u64 surcharge(struct task_struct *p, __u64 ran_ns)
+static __u64 price(struct task_struct *p, __u64 ran_ns)
 {
-	if (misbehavior == FIXTURE_UNFAIR && p->pid % 2 && is_misbehaving())
-		return ran_ns * argument;
+	if (misbehavior == FIXTURE_UNFAIR && is_misbehaving() && is_chosen(p))
+		return ran_ns / 100;
 	return ran_ns;
 }
 
