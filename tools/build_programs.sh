@@ -23,6 +23,7 @@ case ${1:-} in
       //tests/e2e:dying_vmm
       //tests/e2e:e2e_test
       //tests/guest:broken
+      //tests/guest:fixture
       //tests/guest:topology
       //tests/lib:calling_init
       //tests/machine:machine_init

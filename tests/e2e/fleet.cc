@@ -48,7 +48,8 @@ std::string TextOf(const json& object, const char* key) {
                                                      : "";
 }
 
-VariantResult ParseResult(const std::string& text) {
+// Logs lie beside the result, in `dir`.
+VariantResult ParseResult(const std::string& text, const std::string& dir) {
   VariantResult result;
   result.file = json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!result.file.is_object()) return result;
@@ -68,6 +69,11 @@ VariantResult ParseResult(const std::string& text) {
   if (result.file.contains("host") && result.file["host"].is_object()) {
     result.host_id = TextOf(result.file["host"], "host_id");
   }
+  if (result.file.contains("logs") && result.file["logs"].is_object()) {
+    std::string log = TextOf(result.file["logs"], "scheduler");
+    absl::StatusOr<std::string> said = ReadFile(JoinPath(dir, log));
+    if (!log.empty() && said.ok()) result.scheduler_log = *std::move(said);
+  }
   return result;
 }
 
@@ -79,7 +85,7 @@ void CollectResults(const std::string& dir,
     std::string path = JoinPath(dir, name);
     if (absl::EndsWith(name, ".ktstr.json")) {
       absl::StatusOr<std::string> text = ReadFile(path);
-      if (text.ok()) results.push_back(ParseResult(*text));
+      if (text.ok()) results.push_back(ParseResult(*text, dir));
     } else if (ListDir(path).ok()) {
       CollectResults(path, results);
     }

@@ -41,6 +41,7 @@ struct VariantResult {
   std::string finding_text;  // all messages, one a line
   std::vector<std::string> missed;
   std::string host_id;
+  std::string scheduler_log;  // as kept; empty when there is none
   nlohmann::json file;
 };
 

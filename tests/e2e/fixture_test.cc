@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The ktstr authors
+
+// What the fleet makes of a scheduler that behaves, and of one that misbehaves
+// in each way that ours can (bpf/). One submission; each test below looks at
+// the variants of one test of tests/guest/fixture.cc.
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/e2e/fleet.h"
+
+namespace ktstr::e2e {
+namespace {
+
+using ::testing::Contains;
+using ::testing::ContainsRegex;
+using ::testing::MatchesRegex;
+using ::testing::SizeIs;
+
+struct Expectation {
+  std::string test;
+  std::string outcome;
+  // Regular expressions. The kind of one finding; empty: there is none at all.
+  std::string finding;
+  // Why; and what the scheduler said, which names the task or the rule where
+  // the kernel does.
+  std::string reason;
+  std::string log;
+  size_t variants = 1;
+};
+
+// For messages of the test framework.
+void PrintTo(const Expectation& expected, std::ostream* out) {
+  *out << expected.test;
+}
+
+const Expectation kExpectations[] = {
+    {"behaves", "PASS", "", "", "detached", 2},
+    {"behaves_by_llc", "PASS", "", "", "detached", 2},
+    {"is_fair", "PASS", "", "", "detached"},
+    // The kernel ends it, and says why.
+    {"stalls_one", "FAIL", "SCHEDULER_DIED", "runnable task stall",
+     "ended the scheduler: runnable task stall \\(ktstr-worker.* failed to "
+     "run"},
+    {"stalls_all", "FAIL", "SCHEDULER_DIED", "runnable task stall",
+     "ended the scheduler: runnable task stall"},
+    {"drops", "FAIL", "SCHEDULER_DIED", "runnable task stall",
+     "ended the scheduler: runnable task stall"},
+    {"crashes", "FAIL", "SCHEDULER_DIED", "scx_bpf_error",
+     "ended the scheduler: scx_bpf_error \\(fixture crashes as told"},
+    {"ignores_affinity", "FAIL", "SCHEDULER_DIED", "runtime error",
+     "runtime error .*CPU [0-9]+ not allowed for ktstr-worker"},
+    {"ignores_cpuset", "FAIL", "SCHEDULER_DIED", "runtime error",
+     "runtime error .*CPU [0-9]+ not allowed for ktstr-worker"},
+    // It ends by itself.
+    {"exits", "FAIL", "SCHEDULER_DIED", "before the test was over", "detached"},
+    // The workers find out.
+    {"uses_one_cpu", "FAIL", "STUCK", "worker", "detached"},
+    {"is_unfair", "FAIL", "UNFAIR|STARVED|STUCK", "worker", "detached"},
+    // It never starts; the verifier's log is kept.
+    {"is_rejected", "FAIL", "SCHEDULER_DIED",
+     "before it attached \\(exit code 1\\)",
+     "invalid mem access 'map_value_or_null'"},
+    {"loops_in_verifier", "FAIL", "SCHEDULER_DIED",
+     "before it attached \\(exit code 1\\)",
+     "sequence of [0-9]+ jumps is too complex"},
+};
+
+class FixtureTest : public ::testing::TestWithParam<Expectation> {
+ protected:
+  static void SetUpTestSuite() {
+    run_ = new SubmitRun(
+        Submit({Program("fixture"), "--preset", "tiny-1llc", "--preset",
+                "tiny-2llc", "--scheduler", Program("scx_fixture")}));
+  }
+  static void TearDownTestSuite() {
+    delete run_;
+    run_ = nullptr;
+  }
+  static SubmitRun* run_;
+};
+
+SubmitRun* FixtureTest::run_ = nullptr;
+
+TEST_P(FixtureTest, HasTheOutcomeItMustHave) {
+  const Expectation& expected = GetParam();
+  std::vector<VariantResult> results;
+  for (const VariantResult& result : run_->results) {
+    if (result.test == expected.test) results.push_back(result);
+  }
+  ASSERT_THAT(results, SizeIs(expected.variants)) << run_->out << run_->err;
+  for (const VariantResult& result : results) {
+    SCOPED_TRACE(result.variant);
+    EXPECT_EQ(result.outcome, expected.outcome) << result.reason;
+    EXPECT_THAT(result.reason, ContainsRegex(expected.reason));
+    EXPECT_THAT(result.scheduler_log, ContainsRegex(expected.log));
+    if (expected.finding.empty()) {
+      EXPECT_THAT(result.finding_kinds, SizeIs(0)) << result.finding_text;
+    } else {
+      EXPECT_THAT(result.finding_kinds,
+                  Contains(MatchesRegex(expected.finding)));
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, FixtureTest, ::testing::ValuesIn(kExpectations),
+                         [](const auto& info) { return info.param.test; });
+
+}  // namespace
+}  // namespace ktstr::e2e
