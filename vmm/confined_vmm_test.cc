@@ -26,6 +26,7 @@
 namespace ktstr::vmm {
 namespace {
 
+using ::testing::ContainsRegex;
 using ::testing::ElementsAre;
 using ::testing::Key;
 
@@ -63,6 +64,10 @@ TEST(ConfinedVmmTest, EveryThreadIsConfinedWhenTheGuestSpeaks) {
     EXPECT_TRUE(absl::StrContains(status, "\nSeccomp:\t2\n")) << status;
     EXPECT_TRUE(absl::StrContains(status, "\nNoNewPrivs:\t1\n")) << status;
   }
+  const std::string limits =
+      ReadFile(absl::StrCat("/proc/", vmm.process().pid(), "/limits"), 1 << 16)
+          .value_or("");
+  EXPECT_THAT(limits, ContainsRegex("Max core file size +0 +0 "));
   ASSERT_OK(vmm.process().Kill(SIGKILL));
 }
 

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/status_macros.h"
 #include "model/machine_spec.h"
+#include "vmm/isolation.h"
 #include "vmm/machine.h"
 #include "vmm/probe.h"
 #include "vmm/report.h"
@@ -56,10 +57,17 @@ int RunMachine(const ktstr::MachineSpec& spec, const std::string& label) {
     spdlog::error("{}", status.ToString());
     return kExitSetupFailure;
   };
+  // Real-time scheduling and the host's huge pages are for those who have them.
+  if (!ktstr::vmm::EnterNamespaces(spec.performance.has_value())) {
+    spdlog::debug("this host gives no namespaces");
+  }
   auto sandbox = ktstr::vmm::Sandbox::Create();
   if (!sandbox.ok()) return refuse(sandbox.status());
   auto machine = ktstr::vmm::Machine::Create(spec, &report, &*sandbox);
   if (!machine.ok()) return refuse(machine.status());
+  if (auto limited = ktstr::vmm::LimitResources(); !limited.ok()) {
+    return refuse(limited);
+  }
   ktstr::vmm::MachineOutcome outcome = (*machine)->Run();
   report.EmitEnd(outcome);
   if (spec.report_fd < 0) {
