@@ -21,8 +21,8 @@
 namespace ktstr::vmm {
 namespace {
 
-constexpr int kNamespaces = CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC |
-                            CLONE_NEWUTS | CLONE_NEWCGROUP;
+constexpr int kNamespaces =
+    CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
 // proc(5): size, resident, shared, text, lib, data.
 constexpr size_t kDataField = 5;
 

@@ -39,18 +39,19 @@ int InChild(const std::function<int()>& body) {
 
 TEST(EnterNamespacesTest, EachIsAnotherOrNone) {
   for (const bool keeps_privileges : {false, true}) {
-    EXPECT_EQ(InChild([keeps_privileges] {
-                std::map<std::string, std::string> before;
-                for (const char* kind : {"mnt", "net", "ipc", "uts", "cgroup"}) {
-                  before[kind] = Namespace(kind);
-                }
-                const bool is_inside = EnterNamespaces(keeps_privileges);
-                for (const auto& [kind, name] : before) {
-                  if ((Namespace(kind) != name) != is_inside) return 1;
-                }
-                return 0;
-              }),
-              0);
+    EXPECT_EQ(
+        InChild([keeps_privileges] {
+          std::map<std::string, std::string> before;
+          for (const char* kind : {"mnt", "net", "ipc", "uts", "cgroup"}) {
+            before[kind] = Namespace(kind);
+          }
+          const bool is_inside = EnterNamespaces(keeps_privileges);
+          for (const auto& [kind, name] : before) {
+            if ((Namespace(kind) != name) != is_inside) return 1;
+          }
+          return 0;
+        }),
+        0);
   }
 }
 
