@@ -6,9 +6,10 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
-#include <cstring>
 #include <memory>
 #include <span>
 #include <string>
@@ -43,7 +44,9 @@ void Load(const uint8_t* data, size_t size, const ElfImage& image) {
   const ElfSegment& last = image.segments.back();
   std::vector<std::byte> bytes(last.file_bytes);
   if (!memory->Read(last.start, absl::MakeSpan(bytes)).ok()) std::abort();
-  if (std::memcmp(bytes.data(), data + last.file_offset, bytes.size()) != 0) {
+  if (!std::equal(
+          bytes.begin(), bytes.end(),
+          reinterpret_cast<const std::byte*>(data) + last.file_offset)) {
     std::abort();
   }
 }

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -129,7 +130,8 @@ class Declaration {
   absl::StatusOr<MachineTopology> Machine() {
     MachineDetails details;
     int64_t memory_mib = 1 + Wide() % kMostMib;
-    int nodes = 1 + Byte() % 8, llcs = nodes + Byte() % 16;
+    int nodes = 1 + Byte() % 8;
+    int64_t llcs = nodes + Byte() % 16;
     if (Byte() % 2 == 0) {
       memory_mib = 0;
       llcs = 0;
@@ -155,8 +157,9 @@ class Declaration {
     if (Byte() % 4 == 0)
       details.bandwidth_mbps = Matrix(std::min(nodes, kMostRows), all);
     details.llcs_are = LlcsAre(Byte() % 3);
-    auto topology =
-        Topology::Create(nodes, llcs, 1 + Byte() % 4, 1 + Byte() % 2);
+    constexpr int64_t kMostLlcs = std::numeric_limits<int>::max();
+    auto topology = Topology::Create(nodes, int(std::min(llcs, kMostLlcs)),
+                                     1 + Byte() % 4, 1 + Byte() % 2);
     if (!topology.ok()) return topology.status();
     return MachineTopology::Create(*topology, memory_mib, std::move(details));
   }
