@@ -47,13 +47,18 @@ constexpr const char* kProducts[] = {
     "modules.builtin",
 };
 
-// git on the tree at `root`, whoever owns it, untouched by the caller's own
-// git variables.
+// git on the tree at `root`, whoever owns it, and on no other that the caller's
+// environment may name ($GIT_DIR, as in a hook).
 absl::StatusOr<CommandOutput> Git(const std::string& root,
                                   std::vector<std::string> args) {
   CommandSpec command;
-  command.argv = {"git", "-c", absl::StrCat("safe.directory=", root), "-C",
-                  root};
+  command.argv = {"git",
+                  "-c",
+                  absl::StrCat("safe.directory=", root),
+                  "-C",
+                  root,
+                  absl::StrCat("--git-dir=", root, "/.git"),
+                  absl::StrCat("--work-tree=", root)};
   command.argv.insert(command.argv.end(), args.begin(), args.end());
   command.extra_env = {"GIT_OPTIONAL_LOCKS=0", "LC_ALL=C"};
   absl::StatusOr<CommandOutput> output = RunCommand(command, kGitPatience);

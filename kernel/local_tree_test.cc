@@ -3,6 +3,8 @@
 
 #include "kernel/local_tree.h"
 
+#include <stdlib.h>
+
 #include <string>
 #include <vector>
 
@@ -88,6 +90,16 @@ TEST_F(LocalTreeTest, ACheckoutIsCleanUntilItIsChanged) {
   RunIn(Path("linux"), {"rm", "kernel/sched/new.c"});
   Write("linux/kernel/sched/core.c", "two");
   EXPECT_TRUE(InspectLocalTree(Path("linux"))->is_dirty);
+}
+
+TEST_F(LocalTreeTest, GitVariablesOfTheCallerNameNoOtherTree) {
+  Commit();
+  setenv("GIT_DIR", Path("nowhere").c_str(), 1);
+  absl::StatusOr<LocalTree> tree = InspectLocalTree(Path("linux"));
+  unsetenv("GIT_DIR");
+  ASSERT_OK(tree.status());
+  EXPECT_EQ(tree->commit.size(), 40u);
+  EXPECT_FALSE(tree->is_dirty);
 }
 
 TEST_F(LocalTreeTest, WhatIsNoKernelIsRefused) {

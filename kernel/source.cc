@@ -93,8 +93,7 @@ absl::StatusOr<KernelSource> FindSource(const std::string& text,
   return absl::InvalidArgumentError(absl::StrCat(
       "kernel \"", spec.text,
       "\" cannot be built: accepted are a version (6.12.117), a series (6.12 "
-      "or "
-      "6), a package (deb:linux-source-6.12) and the path of a source tree "
+      "or 6), a package (deb:linux-source-6.12) and the path of a source tree "
       "(./linux)"));
 }
 
