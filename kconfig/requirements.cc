@@ -28,8 +28,6 @@ constexpr RequiredOption kTable[] = {
 
     {kChannel, "NET", "y", "there are no sockets"},
     {kChannel, "VIRTIO_MMIO", "m or y", "the guest cannot see its devices"},
-    {kChannel, "VIRTIO_MMIO_CMDLINE_DEVICES", "y",
-     "the guest is not told where its devices are"},
     {kChannel, "VSOCKETS", "m or y", "the guest cannot talk to the host"},
     {kChannel, "VIRTIO_VSOCKETS", "m or y",
      "the guest cannot talk to the host"},

@@ -61,7 +61,6 @@ TEST(MissingForTest, NamesTheOptionAndTheLostFeature) {
 TEST(MissingForTest, AcceptsModulesForTheChannelOnly) {
   Kconfig config = MakeConfig(
       "CONFIG_NET=y\nCONFIG_VIRTIO_MMIO=m\nCONFIG_VSOCKETS=m\n"
-      "CONFIG_VIRTIO_MMIO_CMDLINE_DEVICES=y\n"
       "CONFIG_VIRTIO_VSOCKETS=m\nCONFIG_SCHED_CLASS_EXT=m\n");
   EXPECT_TRUE(MissingFor(Requirement::kChannel, config).empty());
   EXPECT_FALSE(MissingFor(Requirement::kSchedExt, config).empty());

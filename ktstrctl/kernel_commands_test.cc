@@ -106,7 +106,6 @@ TEST_F(KernelCommandsTest, VerifyNamesOptionsAndWhatIsLost) {
 TEST_F(KernelCommandsTest, VerifyIsContentWithWhatIsThere) {
   Finished run = Kernel({"verify",
                          Image("CONFIG_NET=y\nCONFIG_VIRTIO_MMIO=m\n"
-                               "CONFIG_VIRTIO_MMIO_CMDLINE_DEVICES=y\n"
                                "CONFIG_VSOCKETS=m\n"
                                "CONFIG_VIRTIO_VSOCKETS=m\n"),
                          "--for", "channel"});

@@ -22,6 +22,7 @@
 #include "vmm/arch/x86_64/memory_plan.h"
 #include "vmm/arch/x86_64/platform.h"
 #include "vmm/arch/x86_64/vcpu_state.h"
+#include "vmm/boot/cmdline.h"
 #include "vmm/boot/elf.h"
 #include "vmm/boot/initrd.h"
 #include "vmm/devices/virtio/console.h"
@@ -201,7 +202,9 @@ absl::Status Machine::AttachVirtio(std::unique_ptr<VirtioDevice> device,
   ABSL_RETURN_IF_ERROR(
       mmio_.Add(base, virtio_mmio::kSizeBytes, transport.get()));
   virtio_devices_.push_back(std::move(transport));
-  virtio_cmdline_.AddVirtioMmio(base, kVirtioMmioStride, irq);
+  virtio_places_.push_back({.gpa = uint32_t(base),
+                            .size_bytes = uint32_t(kVirtioMmioStride),
+                            .irq = irq});
   return absl::OkStatus();
 }
 
@@ -302,12 +305,10 @@ void Machine::BackBootMemory() {
 
 absl::Status Machine::Load() {
   Cmdline cmdline;
-  cmdline.Add(PlatformCmdline(topology_, spec_.console));
-  ABSL_ASSIGN_OR_RETURN(const std::string virtio, virtio_cmdline_.Build());
-  cmdline.Add(virtio).Add(spec_.cmdline);
+  cmdline.Add(PlatformCmdline(topology_, spec_.console)).Add(spec_.cmdline);
   cmdline.AddForKernel(PlatformLateCmdline());
   BackBootMemory();
-  BootTables tables = {.machine = topology_};
+  BootTables tables = {.machine = topology_, .devices = virtio_places_};
   ABSL_ASSIGN_OR_RETURN(tables.cmdline, cmdline.Build());
   ABSL_ASSIGN_OR_RETURN(
       ElfImage kernel,

@@ -16,8 +16,8 @@
 #include "base/unique_fd.h"
 #include "model/machine_spec.h"
 #include "model/machine_topology.h"
+#include "vmm/arch/x86_64/dsdt.h"
 #include "vmm/arch/x86_64/platform_devices.h"
-#include "vmm/boot/cmdline.h"
 #include "vmm/devices/bus.h"
 #include "vmm/devices/console_writer.h"
 #include "vmm/devices/event_loop.h"
@@ -112,8 +112,8 @@ class Machine {
   std::unique_ptr<ConsoleWriter> console_;
   std::unique_ptr<PlatformDevices> platform_devices_;
   std::vector<std::unique_ptr<MmioTransport>> virtio_devices_;
-  // Where the driver finds them.
-  Cmdline virtio_cmdline_;
+  // Where the driver finds them, one each.
+  std::vector<VirtioMmioPlace> virtio_places_;
   // Why a device gave up on its driver; the loop's while it runs.
   std::string device_failure_;
   Bus ports_;

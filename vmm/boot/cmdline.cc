@@ -5,7 +5,6 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 
 namespace ktstr::vmm {
 
@@ -24,12 +23,6 @@ Cmdline& Cmdline::AddForKernel(absl::string_view arguments) {
   const std::string for_init = text_.substr(init);
   text_.resize(init == 0 ? 0 : init - 1);
   return Add(arguments).Add(for_init);
-}
-
-Cmdline& Cmdline::AddVirtioMmio(uint64_t gpa, uint64_t size_bytes,
-                                uint32_t irq) {
-  return Add(
-      absl::StrFormat("virtio_mmio.device=%d@%#x:%d", size_bytes, gpa, irq));
 }
 
 absl::StatusOr<std::string> Cmdline::Build() const {

@@ -4,7 +4,6 @@
 #ifndef KTSTR_VMM_BOOT_CMDLINE_H_
 #define KTSTR_VMM_BOOT_CMDLINE_H_
 
-#include <cstdint>
 #include <string>
 #include <utility>
 
@@ -22,9 +21,6 @@ class Cmdline {
 
   // The same for the kernel alone: before a "--", after which all is init's.
   Cmdline& AddForKernel(absl::string_view arguments);
-
-  // Announces a virtio-mmio transport (CONFIG_VIRTIO_MMIO_CMDLINE_DEVICES).
-  Cmdline& AddVirtioMmio(uint64_t gpa, uint64_t size_bytes, uint32_t irq);
 
   // InvalidArgument when the text holds a byte the kernel cannot take (NUL or
   // line end).

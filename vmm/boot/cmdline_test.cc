@@ -30,12 +30,6 @@ TEST(CmdlineTest, ArgumentsForTheKernelComeBeforeThoseForInit) {
               IsOkAndHolds(std::string("x--y --z b")));
 }
 
-TEST(CmdlineTest, NamesVirtioDevicesAsTheKernelParsesThem) {
-  EXPECT_THAT(
-      Cmdline().AddVirtioMmio(0xD0000000, 4096, 5).Build(),
-      IsOkAndHolds(std::string("virtio_mmio.device=4096@0xd0000000:5")));
-}
-
 TEST(CmdlineTest, RefusesLineEndsAndNul) {
   EXPECT_THAT(Cmdline().Add("a\nb").Build(),
               StatusIs(absl::StatusCode::kInvalidArgument));

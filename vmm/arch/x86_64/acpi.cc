@@ -46,22 +46,6 @@ void AddIoAddress(TableWriter& out, uint16_t port, uint8_t bytes) {
       .U64(port);
 }
 
-std::vector<std::byte> BuildDsdt() {
-  AcpiTable table("DSDT", 2);
-  // Name (_S5, Package (4) {5, 0, 0, 0})
-  table.out().U8(0x08).Name("_S5_", 4);
-  table.out()
-      .U8(0x12)
-      .U8(7)
-      .U8(4)
-      .U8(0x0A)
-      .U8(AcpiPower::kSoftOffSleepType)
-      .U8(0)
-      .U8(0)
-      .U8(0);
-  return table.Finish();
-}
-
 std::vector<std::byte> BuildFadt(uint64_t dsdt) {
   AcpiTable table("FACP", 6);
   TableWriter& out = table.out();
@@ -176,10 +160,11 @@ class TableArea {
 
 absl::StatusOr<std::vector<std::byte>> BuildAcpiTables(
     const MachineTopology& machine, absl::Span<const GuestMemory::Range> ram,
-    uint64_t base, uint64_t max_bytes) {
+    absl::Span<const VirtioMmioPlace> devices, uint64_t base,
+    uint64_t max_bytes) {
   TableArea area(base);
   uint64_t rsdp = area.Add(BuildRsdp(0));
-  uint64_t dsdt = area.Add(BuildDsdt());
+  uint64_t dsdt = area.Add(BuildDsdt(devices));
   AcpiTable xsdt("XSDT", 1);
   xsdt.out().U64(area.Add(BuildFadt(dsdt)));
   xsdt.out().U64(area.Add(BuildMadt(machine)));

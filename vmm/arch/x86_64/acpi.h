@@ -11,12 +11,13 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "model/machine_topology.h"
+#include "vmm/arch/x86_64/dsdt.h"
 #include "vmm/memory/guest_memory.h"
 
 namespace ktstr::vmm {
 
 // The machine's ACPI tables as they lie in memory from `base` on: RSDP, XSDT,
-// FADT, DSDT (S5 and nothing else), MADT, SRAT, SLIT, and HMAT where the
+// FADT, DSDT (vmm/arch/x86_64/dsdt.h), MADT, SRAT, SLIT, and HMAT where the
 // machine has memory attributes. The power-management ports are those of
 // AcpiPower (vmm/devices/acpi_power.h).
 //
@@ -29,7 +30,8 @@ namespace ktstr::vmm {
 // Source: ACPI specification 6.5, chapter 5.2.
 absl::StatusOr<std::vector<std::byte>> BuildAcpiTables(
     const MachineTopology& machine, absl::Span<const GuestMemory::Range> ram,
-    uint64_t base, uint64_t max_bytes);
+    absl::Span<const VirtioMmioPlace> devices, uint64_t base,
+    uint64_t max_bytes);
 
 }  // namespace ktstr::vmm
 

@@ -224,7 +224,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (machine.status().message().empty()) __builtin_trap();
     return 0;
   }
-  auto tables = BuildAcpiTables(*machine, PlanMemory(*machine), kAcpiTables,
+  auto tables = BuildAcpiTables(*machine, PlanMemory(*machine), {}, kAcpiTables,
                                 kAcpiTablesEnd - kAcpiTables);
   if (tables.ok()) Walker(*tables).Walk(*machine);
   return 0;

@@ -136,9 +136,10 @@ absl::Status WriteBootTables(GuestMemory& memory, const BootTables& tables) {
                                          .initrd = tables.initrd,
                                          .initrd_bytes = tables.initrd_bytes}));
   ABSL_RETURN_IF_ERROR(memory.Write(GuestPhysAddr(kBootParams), params));
-  ABSL_ASSIGN_OR_RETURN(std::vector<std::byte> acpi,
-                        BuildAcpiTables(tables.machine, ram, kAcpiTables,
-                                        kAcpiTablesEnd - kAcpiTables));
+  ABSL_ASSIGN_OR_RETURN(
+      std::vector<std::byte> acpi,
+      BuildAcpiTables(tables.machine, ram, tables.devices, kAcpiTables,
+                      kAcpiTablesEnd - kAcpiTables));
   return memory.Write(GuestPhysAddr(kAcpiTables), acpi);
 }
 

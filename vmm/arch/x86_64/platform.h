@@ -16,6 +16,7 @@
 #include "model/machine_spec.h"
 #include "model/machine_topology.h"
 #include "vmm/arch/x86_64/cpuid.h"
+#include "vmm/arch/x86_64/dsdt.h"
 #include "vmm/kvm/kvm.h"
 #include "vmm/kvm/vcpu.h"
 #include "vmm/kvm/vm.h"
@@ -68,6 +69,7 @@ std::string PlatformLateCmdline();
 // What lies in guest memory besides the kernel.
 struct BootTables {
   MachineTopology machine;
+  std::vector<VirtioMmioPlace> devices;
   std::string cmdline;
   GuestPhysAddr initrd;
   uint64_t initrd_bytes = 0;

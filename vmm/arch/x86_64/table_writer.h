@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 
 namespace ktstr::vmm {
 
@@ -29,6 +30,10 @@ class TableWriter {
     for (size_t i = 0; i < width; ++i) {
       U8(i < text.size() ? uint8_t(text[i]) : uint8_t{' '});
     }
+    return *this;
+  }
+  TableWriter& Bytes(absl::Span<const std::byte> bytes) {
+    bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
     return *this;
   }
   TableWriter& Zeros(size_t count) {
