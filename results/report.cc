@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "base/cycle_collapse.h"
 #include "proto/fleet.pb.h"
 #include "results/names.h"
 #include "results/printable.h"
@@ -18,6 +19,8 @@ namespace ktstr::results {
 namespace {
 
 constexpr int kTailLines = 20;
+// Of the log of a scheduler that never attached: the verifier explains itself.
+constexpr int kLoadLogLines = 100;
 // Findings, groups and stimuli that one report shows; the result file has all.
 constexpr int kMaxRows = 50;
 
@@ -47,7 +50,7 @@ class Report {
     AddDiagnostics();
     if (options_.is_verbose) AddBootSteps();
     AddTimeline();
-    AddLog("scheduler log", result_.scheduler_log_tail(), kTailLines);
+    AddSchedulerLog();
     AddLog("test log", result_.test_log_tail(), kTailLines);
     AddLog("kernel log, last lines", result_.kernel_log_tail(), kTailLines);
     AddConsole();
@@ -221,6 +224,17 @@ class Report {
     if (shown.empty()) return;
     Section(title);
     for (const std::string& line : shown) Line(absl::StrCat("  ", line));
+  }
+
+  void AddSchedulerLog() {
+    const bool has_attached =
+        std::any_of(result_.phases().begin(), result_.phases().end(),
+                    [](const v1::PhaseEvidence& evidence) {
+                      return evidence.phase() == v1::SCHEDULER_ATTACHED;
+                    });
+    const std::string& log = result_.scheduler_log_tail();
+    AddLog("scheduler log", options_.is_verbose ? log : CollapseCycles(log),
+           has_attached ? kTailLines : kLoadLogLines);
   }
 
   void AddConsole() {

@@ -14,7 +14,7 @@ namespace ktstr::results {
 
 struct ReportOptions {
   bool has_colour = false;
-  // Whole logs instead of their last lines.
+  // Whole logs, as they are, instead of their last lines.
   bool is_verbose = false;
 };
 
@@ -22,7 +22,8 @@ struct ReportOptions {
 // fingerprint (the last line of the scheduler's log), header with the reasons,
 // then the sections stats, diagnostics, timeline, scheduler log, test log,
 // kernel log and console, each only when it has content. Twenty lines of a log,
-// all of the console's after a kernel panic.
+// all of the console's after a kernel panic, a hundred of a scheduler's that
+// never attached. What repeats in the scheduler's log is left out first.
 //
 // Trust: guest text is printable afterwards.
 std::string VariantReport(const v1::Variant& variant,

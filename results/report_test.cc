@@ -109,6 +109,44 @@ TEST(VariantReportTest, ShowsTheWholeConsoleOnlyAfterAPanic) {
   EXPECT_THAT(VariantReport(variant, {}), HasSubstr("line0\n"));
 }
 
+TEST(VariantReportTest, SchedulerLogIsShownWithoutWhatRepeats) {
+  v1::Variant variant = MakeFailure();
+  variant.mutable_result()->add_phases()->set_phase(v1::SCHEDULER_ATTACHED);
+  std::string log = "first\n";
+  for (int i = 0; i < 100; ++i) {
+    absl::StrAppend(&log, "4: (07) r1 += 1   ; R1=", i,
+                    "\n5: R0=1\n6: R0=1\n7: R0=1\n8: (05) goto pc-5\n");
+  }
+  variant.mutable_result()->set_scheduler_log_tail(log + "rejected\n");
+  EXPECT_THAT(
+      VariantReport(variant, {}),
+      HasSubstr("scheduler log:\n"
+                "  first\n"
+                "  --- 100 times the same 5 lines; the first time: ---\n"
+                "  4: (07) r1 += 1   ; R1=0\n  5: R0=1\n  6: R0=1\n"
+                "  7: R0=1\n  8: (05) goto pc-5\n"
+                "  --- 98 left out; the last time: ---\n"
+                "  4: (07) r1 += 1   ; R1=99\n  5: R0=1\n  6: R0=1\n"
+                "  7: R0=1\n  8: (05) goto pc-5\n"
+                "  --- end of what repeats ---\n"
+                "  rejected\n"));
+  std::string whole = VariantReport(variant, {.is_verbose = true});
+  EXPECT_THAT(whole, HasSubstr("  4: (07) r1 += 1   ; R1=50\n"));
+  EXPECT_THAT(whole, Not(HasSubstr("left out")));
+}
+
+TEST(VariantReportTest, SchedulerThatNeverAttachedMayExplainItself) {
+  v1::Variant variant = MakeFailure();
+  variant.mutable_result()->set_scheduler_log_tail(ManyLines(150));
+  std::string report = VariantReport(variant, {});
+  EXPECT_THAT(report, Not(HasSubstr("line49\n")));
+  EXPECT_THAT(report, HasSubstr("line50\n"));
+  variant.mutable_result()->add_phases()->set_phase(v1::SCHEDULER_ATTACHED);
+  report = VariantReport(variant, {});
+  EXPECT_THAT(report, Not(HasSubstr("line129\n")));
+  EXPECT_THAT(report, HasSubstr("line130\n"));
+}
+
 TEST(VariantReportTest, NeverCallsAMissAFailure) {
   v1::Variant variant = MakeFailure();
   variant.mutable_result()->set_outcome(v1::MISS);
