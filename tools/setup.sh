@@ -15,6 +15,7 @@ packages=(
   libgrpc-dev libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
   libc-ares-dev libre2-dev libabsl-dev libspdlog-dev libfmt-dev libcli11-dev
   libelf-dev libdw-dev zlib1g-dev libzstd-dev liblz4-dev liblzma-dev libssl-dev
+  libcurl4-openssl-dev
   libsqlite3-dev libseccomp-dev nlohmann-json3-dev
   libgtest-dev libgmock-dev libbenchmark-dev librapidcheck-dev
   # The test kernel and the schedulers of its tree.
