@@ -21,6 +21,7 @@ namespace {
 
 constexpr int64_t kMibPerCpu = 64;
 constexpr int64_t kSmallestGuestMib = 256;
+constexpr absl::string_view kDefaultScheduler = "default";
 
 absl::Status CheckName(absl::string_view what, absl::string_view name) {
   if (name.empty()) {
@@ -57,6 +58,8 @@ absl::Status CheckRequest(const Request& request) {
   for (const TestCase& test : request.tests) names.push_back(test.name);
   ABSL_RETURN_IF_ERROR(CheckUniqueNames("test", names));
   ABSL_RETURN_IF_ERROR(CheckUniqueNames("scheduler", request.schedulers));
+  ABSL_RETURN_IF_ERROR(
+      CheckUniqueNames("declared scheduler", request.declared_programs));
   return CheckUniqueNames("kernel label", request.kernels);
 }
 
@@ -73,6 +76,8 @@ struct SchedulerChoice {
   std::vector<Profile> profiles;
   // Why the test cannot run on it; empty when it can.
   std::string why_excluded;
+  // The same, where asking for it is a mistake.
+  std::string why_missing;
 };
 
 // State of one expansion.
@@ -121,19 +126,16 @@ class Expander {
     std::vector<SchedulerChoice> choices;
     const DeclaredScheduler* declared =
         test.scheduler.has_value() ? &*test.scheduler : nullptr;
+    const bool has_program = declared != nullptr && declared->has_program;
     if (request_.schedulers.empty()) {
-      if (declared != nullptr && declared->has_program) {
-        return absl::InvalidArgumentError(absl::StrCat(
-            "declares scheduler ", declared->name,
-            ", whose program the submission does not bring; accepted is a "
-            "scheduler of that name, or any others to run it on instead"));
-      }
-      choices.push_back({.name = "default"});
+      choices.push_back(has_program
+                            ? OwnProgram(*declared)
+                            : SchedulerChoice{.name = kDefaultScheduler});
     }
     for (size_t i = 0; i < request_.schedulers.size(); ++i) {
       choices.push_back({.index = i, .name = request_.schedulers[i]});
     }
-    if (declared != nullptr && declared->has_program) {
+    if (has_program) {
       auto is_declared = [declared](const SchedulerChoice& choice) {
         return choice.name == declared->name;
       };
@@ -144,6 +146,24 @@ class Expander {
       ABSL_RETURN_IF_ERROR(FillProfiles(test, declared, choice));
     }
     return choices;
+  }
+
+  SchedulerChoice OwnProgram(const DeclaredScheduler& declared) const {
+    SchedulerChoice choice = {.name = declared.name};
+    const std::vector<std::string>& found = request_.declared_programs;
+    auto own = std::find(found.begin(), found.end(), declared.name);
+    if (own != found.end()) {
+      choice.index = request_.schedulers.size() + (own - found.begin());
+    } else {
+      choice.why_missing = absl::StrCat(
+          "declares scheduler ", declared.name,
+          ", whose program the submission does not bring",
+          declared.why_missing.empty()
+              ? "; accepted is a scheduler of that name, or any others to run "
+                "it on instead"
+              : absl::StrCat(": ", declared.why_missing));
+    }
+    return choice;
   }
 
   // Flags belong to the declared scheduler: elsewhere a test runs without any.
@@ -202,6 +222,9 @@ class Expander {
     if (names_.size() < kMostNamesOffered) names_.push_back(name);
     if (!filter_.Wants(test.name, name, test.is_ignored_by_default)) {
       return absl::OkStatus();
+    }
+    if (!choice.why_missing.empty()) {
+      return absl::InvalidArgumentError(choice.why_missing);
     }
     if (expansion_.variants.size() == request_.max_variants) {
       return absl::InvalidArgumentError(absl::StrCat(

@@ -20,8 +20,10 @@ namespace ktstr::gauntlet {
 // The scheduler a test declares.
 struct DeclaredScheduler {
   std::string name;
-  // False for the kernel's default class.
+  // False for the kernel's default class, or one inside the kernel.
   bool has_program = false;
+  // Why its program was not found where the run was submitted; may be empty.
+  std::string why_missing;
   std::vector<Flag> flags;
 };
 
@@ -46,9 +48,11 @@ struct Request {
   std::vector<std::string> presets;
   // Names of the schedulers the submission brings. A test that declares a
   // scheduler with a program runs on the one of that name if it is here, else
-  // on all of them, as does a test that declares none. Empty: the kernel's
-  // default class.
+  // on all of them, as does a test that declares none. Empty: each test's own,
+  // else the kernel's default class.
   std::vector<std::string> schedulers;
+  // Names of declared schedulers whose programs were found; no dimension.
+  std::vector<std::string> declared_programs;
   // Labels; at least one.
   std::vector<std::string> kernels;
   std::vector<std::string> filters;
@@ -66,7 +70,8 @@ struct Variant {
   std::string name;
   // Positions in the request's lists.
   size_t test = 0;
-  std::optional<size_t> scheduler;  // absent: the kernel's default class
+  // In `schedulers` with `declared_programs` behind it; absent: no program.
+  std::optional<size_t> scheduler;
   size_t kernel = 0;
   std::string preset;  // empty for a base variant
   Topology topology;
@@ -92,11 +97,11 @@ struct Expansion {
 // Errors:
 //   InvalidArgument  an empty or repeated name in a dimension, an unknown
 //                    preset, contradictory constraints or flags (R-13 of the
-//                    specification: never silently nothing), a declared
-//                    scheduler whose program the submission does not bring, a
-//                    filter that matches nothing, more than max_variants, or
-//                    nothing left to run. The message names the culprit and
-//                    what is accepted.
+//                    specification: never silently nothing), a test to run
+//                    whose declared scheduler has a program that the submission
+//                    does not bring, a filter that matches nothing, more than
+//                    max_variants, or nothing left to run. The message names
+//                    the culprit and what is accepted.
 absl::StatusOr<Expansion> Expand(const Request& request);
 
 // RAM of a guest with `topology` whose test asks for at least `floor_mib`.

@@ -138,6 +138,40 @@ TEST(ExpandTest, DeclaredSchedulerWithoutProgramIsAnError) {
                        AllOf(HasSubstr("test steady"), HasSubstr("mine"))));
 }
 
+TEST(ExpandTest, OnlyATestToRunNeedsItsProgram) {
+  Request request = Basic();
+  request.tests[0].scheduler = Mine();
+  request.tests[0].scheduler->why_missing = "looked in out/";
+  request.tests.push_back(MakeTest("plain"));
+  EXPECT_THAT(Expand(request), StatusIs(absl::StatusCode::kInvalidArgument,
+                                        HasSubstr("bring: looked in out/")));
+  request.filters = {"plain"};
+  EXPECT_THAT(Names(Expand(request)), ElementsAre("ktstr/plain"));
+}
+
+TEST(ExpandTest, DeclaredProgramsAreNoDimension) {
+  Request request = Basic();
+  request.tests[0].scheduler = Mine();
+  request.tests.push_back(MakeTest("plain"));
+  request.presets = {"tiny-1llc"};
+  request.declared_programs = {"other", "mine"};
+  ASSERT_OK_AND_ASSIGN(Expansion expansion, Expand(request));
+  EXPECT_THAT(Names(expansion),
+              ElementsAre("gauntlet/steady/tiny-1llc/default",
+                          "gauntlet/steady/tiny-1llc/llc",
+                          "gauntlet/steady/tiny-1llc/llc+steal",
+                          "gauntlet/plain/tiny-1llc/default"));
+  EXPECT_EQ(expansion.variants[0].scheduler, 1);
+  EXPECT_FALSE(expansion.variants[3].scheduler.has_value());
+  // What somebody asks for comes before what was found.
+  request.schedulers = {"asked"};
+  ASSERT_OK_AND_ASSIGN(expansion, Expand(request));
+  EXPECT_THAT(Names(expansion),
+              ElementsAre("gauntlet/steady/tiny-1llc/default",
+                          "gauntlet/plain/tiny-1llc/default"));
+  EXPECT_EQ(expansion.variants[0].scheduler, 0);
+}
+
 TEST(ExpandTest, ForeignSchedulerRunsWithoutFlags) {
   Request request = Basic();
   request.tests[0].scheduler = Mine();

@@ -233,7 +233,7 @@ TEST_F(DaemonTest, PassingTestWithoutScheduler) {
   EXPECT_EQ(received.test_log,
             "KTSTR_TOPOLOGY=1n2l2c2t\nKTSTR_DURATION_MS=1500\n"
             "KTSTR_WORKERS=3\nKTSTR_SEED=99\nKTSTR_OVERCOMMITTED=1\n"
-            "KTSTR_SCHED_PID=(absent)\n");
+            "KTSTR_SCHED_PID=(absent)\nKTSTR_CGROUP_ROOT=(absent)\n");
 }
 
 TEST_F(DaemonTest, PassingTestUnderAScheduler) {
@@ -250,6 +250,60 @@ TEST_F(DaemonTest, PassingTestUnderAScheduler) {
   EXPECT_EQ(received.reports[0].exit_code(), 0);
   EXPECT_THAT(received.scheduler_log, HasSubstr("fake scheduler: attach"));
   EXPECT_THAT(received.test_log, Not(HasSubstr("SCHED_PID=(absent)")));
+}
+
+TEST_F(DaemonTest, GuestIsSetUpBeforeTheSchedulerAndUndoneAfterIt) {
+  options_.session.setup_roots = {.sysctls = Path("proc"),
+                                  .cgroups = Path("cgroups"),
+                                  .files = Path("files")};
+  for (const char* file : {"proc/kernel/x", "cgroups/cgroup.subtree_control",
+                           "files/sys/features"}) {
+    ASSERT_OK(MakeDirs(std::string(Dirname(Path(file)))));
+    ASSERT_OK(WriteFileAtomically(Path(file), ""));
+  }
+  Start();
+  v1::RunTestRequest request = Request("passes");
+  v1::SchedulerSetup& setup = *request.mutable_setup();
+  v1::Sysctl& sysctl = *setup.add_sysctls();
+  sysctl.set_key("kernel.x");
+  sysctl.set_value("2");
+  setup.set_cgroup_parent("/cells");
+  v1::FileWrite& enable = *setup.add_enable();
+  enable.set_path("/sys/features");
+  enable.set_value("ON");
+  v1::FileWrite& disable = *setup.add_disable();
+  disable.set_path("/sys/features");
+  disable.set_value("OFF");
+  Received received = Run(request);
+  ASSERT_TRUE(received.status.ok()) << received.status.error_message();
+  EXPECT_THAT(received.failures, IsEmpty());
+  EXPECT_THAT(received.phases, ElementsAre(v1::INIT, v1::SCHEDULER_ATTACHED,
+                                           v1::WORKLOAD_STARTED,
+                                           v1::WORKLOAD_ENDED, v1::DETACHED));
+  EXPECT_THAT(received.test_log,
+              HasSubstr("KTSTR_CGROUP_ROOT=" + Path("cgroups/cells") + "\n"));
+  EXPECT_EQ(*ReadFile(Path("proc/kernel/x")), "2");
+  EXPECT_EQ(*ReadFile(Path("files/sys/features")), "OFF");
+  EXPECT_FALSE(FileExists(Path("cgroups/cells")));
+}
+
+TEST_F(DaemonTest, GuestThatCannotBeSetUpRunsNothing) {
+  options_.session.setup_roots.sysctls = Path("proc");
+  Start();
+  v1::RunTestRequest request = RequestWithScheduler("passes", "normal");
+  v1::Sysctl& sysctl = *request.mutable_setup()->add_sysctls();
+  sysctl.set_key("kernel.no_such_thing");
+  sysctl.set_value("1");
+  Received received = Run(request);
+  ASSERT_TRUE(received.status.ok()) << received.status.error_message();
+  EXPECT_THAT(received.phases, ElementsAre(v1::INIT));
+  ASSERT_EQ(received.failures.size(), 1u);
+  EXPECT_EQ(received.failures[0].kind(), v1::SETUP_FAILED);
+  EXPECT_THAT(received.failures[0].message(),
+              HasSubstr("scheduler fake cannot be set up: sysctl "
+                        "kernel.no_such_thing: this kernel does not have"));
+  EXPECT_THAT(received.verdicts, IsEmpty());
+  EXPECT_THAT(received.reports, IsEmpty());
 }
 
 TEST_F(DaemonTest, FailingVerdictIsStillACompletedCall) {

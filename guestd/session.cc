@@ -112,11 +112,14 @@ absl::Status Session::Run(const v1::RunTestRequest& request) {
   if (absl::Status status = CheckRequest(request); !status.ok()) return status;
   SendPhase(v1::INIT);
   StartHeartbeat();
-  if (request.scheduler_path().empty() || AttachScheduler(request)) {
+  const bool is_set_up = SetUp(request);
+  if (is_set_up &&
+      (request.scheduler_path().empty() || AttachScheduler(request))) {
     RunTest(request);
   }
   CleanUp();
   if (scheduler_) StopScheduler(request);
+  if (is_set_up) UndoSetUp(request);
   if (options_.is_init) SendKernelLog();
   v1::GuestEvent event;
   event.set_finished(true);
@@ -131,6 +134,35 @@ void Session::SendKernelLog() {
     v1::GuestEvent event;
     event.set_kernel_log(log.substr(at, kLogPieceBytes));
     Send(std::move(event));
+  }
+}
+
+bool Session::SetUp(const v1::RunTestRequest& request) {
+  absl::Status status = ApplySetup(request.setup(), options_.setup_roots);
+  if (!status.ok()) {
+    SendFailure(
+        MakeFinding(v1::SETUP_FAILED,
+                    absl::StrCat("scheduler ", request.scheduler_name(),
+                                 " cannot be set up: ", status.message())));
+    return false;
+  }
+  // A scheduler inside the kernel is attached once it has taken every setting.
+  if (!request.setup().enable().empty()) SendPhase(v1::SCHEDULER_ATTACHED);
+  return !is_host_gone_;
+}
+
+void Session::UndoSetUp(const v1::RunTestRequest& request) {
+  const std::string parent =
+      CgroupParentDir(request.setup(), options_.setup_roots);
+  if (!parent.empty()) RemoveCgroups(parent);
+  absl::Status status = UndoSetup(request.setup(), options_.setup_roots);
+  if (!status.ok()) {
+    SendFailure(MakeFinding(
+        v1::SETUP_FAILED,
+        absl::StrCat("scheduler ", request.scheduler_name(),
+                     " cannot be switched off: ", status.message())));
+  } else if (!request.setup().enable().empty()) {
+    SendPhase(v1::DETACHED);
   }
 }
 
@@ -161,7 +193,8 @@ bool Session::AttachScheduler(const v1::RunTestRequest& request) {
 
 void Session::RunTest(const v1::RunTestRequest& request) {
   absl::StatusOr<std::unique_ptr<TestProcess>> test = TestProcess::Start(
-      request, scheduler_ ? scheduler_->pid() : -1, &loop_,
+      request, scheduler_ ? scheduler_->pid() : -1,
+      CgroupParentDir(request.setup(), options_.setup_roots), &loop_,
       {.on_log =
            [this](absl::string_view text) {
              v1::GuestEvent event;
@@ -239,8 +272,12 @@ void Session::CleanUp() {
     if (scheduler_ && scheduler_->pid() > 0) kept.insert(scheduler_->pid());
     KillStrays(kept);
   }
-  absl::Status status = RemoveCgroupTree(
-      options_.cgroup_root, RealClock().Monotonic() + kCleanUpTimeout);
+  RemoveCgroups(options_.cgroup_root);
+}
+
+void Session::RemoveCgroups(const std::string& root) {
+  absl::Status status =
+      RemoveCgroupTree(root, RealClock().Monotonic() + kCleanUpTimeout);
   if (!status.ok()) {
     fprintf(stderr, "guestd: after the test: %s\n", status.ToString().c_str());
   }

@@ -12,6 +12,7 @@
 #include "guestd/event_loop.h"
 #include "guestd/sched_ext.h"
 #include "guestd/scheduler.h"
+#include "guestd/setup.h"
 #include "guestd/test_process.h"
 #include "model/guest_layout.h"
 #include "proto/guest.pb.h"
@@ -22,7 +23,9 @@ struct SessionOptions {
   // When init began (CLOCK_MONOTONIC): evidence of phase INIT.
   absl::Duration init_started;
   SchedExt::Options sched_ext;
-  // Parent of the test's cgroups; emptied and removed afterwards.
+  SetupRoots setup_roots;
+  // Parent of the test's cgroups, unless its scheduler declares one; emptied
+  // and removed afterwards.
   std::string cgroup_root = kGuestCgroupRoot;
   absl::Duration heartbeat_interval = absl::Milliseconds(500);
   // How long a test may go on after its scheduler is gone: enough to notice and
@@ -57,13 +60,16 @@ class Session {
  private:
   void StartHeartbeat();
   void OnHeartbeat();
-  // False when the test shall not run.
+  // False when the test shall not run; here and below.
+  bool SetUp(const v1::RunTestRequest& request);
   bool AttachScheduler(const v1::RunTestRequest& request);
   void RunTest(const v1::RunTestRequest& request);
   void OnFrame(const v1::TestFrame& frame);
   void OnSchedulerTrouble();
   void ReportTestEnd(const v1::TestExit& exit);
   void CleanUp();
+  void RemoveCgroups(const std::string& root);
+  void UndoSetUp(const v1::RunTestRequest& request);
   void StopScheduler(const v1::RunTestRequest& request);
   void SendKernelLog();
 

@@ -28,7 +28,8 @@ constexpr size_t kPieceBytes = 64 << 10;
 constexpr absl::Duration kKillGrace = absl::Seconds(10);
 
 std::vector<std::string> Environment(const v1::RunTestRequest& request,
-                                     pid_t scheduler_pid) {
+                                     pid_t scheduler_pid,
+                                     const std::string& cgroup_root) {
   std::vector<std::string> entries = LibraryEnvironment();
   entries.push_back(absl::StrCat("KTSTR_FRAMES_FD=", kChildFramesFd));
   entries.push_back(absl::StrCat("KTSTR_TOPOLOGY=", request.topology()));
@@ -42,14 +43,17 @@ std::vector<std::string> Environment(const v1::RunTestRequest& request,
   if (scheduler_pid > 0) {
     entries.push_back(absl::StrCat("KTSTR_SCHED_PID=", scheduler_pid));
   }
+  if (!cgroup_root.empty()) {
+    entries.push_back(absl::StrCat("KTSTR_CGROUP_ROOT=", cgroup_root));
+  }
   return entries;
 }
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<TestProcess>> TestProcess::Start(
-    const v1::RunTestRequest& request, pid_t scheduler_pid, EventLoop* loop,
-    Callbacks callbacks) {
+    const v1::RunTestRequest& request, pid_t scheduler_pid,
+    const std::string& cgroup_root, EventLoop* loop, Callbacks callbacks) {
   int fds[2];
   if (pipe2(fds, O_CLOEXEC) != 0) return absl::ErrnoToStatus(errno, "pipe");
   UniqueFd writer(fds[1]);
@@ -62,7 +66,7 @@ absl::StatusOr<std::unique_ptr<TestProcess>> TestProcess::Start(
       test->child_,
       Child::Start(
           {.argv = {request.suite_path(), "--ktstr-run", request.test()},
-           .extra_env = Environment(request, scheduler_pid),
+           .extra_env = Environment(request, scheduler_pid, cgroup_root),
            .inherited_fds = {{writer.get(), kChildFramesFd}}},
           loop,
           {.on_output = self->callbacks_.on_log,

@@ -35,12 +35,13 @@ class TestProcess {
   };
 
   // Starts `SUITE --ktstr-run TEST` with the environment a suite expects.
-  // `scheduler_pid` is -1 for the kernel's default.
+  // `scheduler_pid` is -1 for the kernel's default; `cgroup_root` is the parent
+  // of the test's cgroups, empty for the suite's own.
   //
   // Errors: as Subprocess::Start().
   static absl::StatusOr<std::unique_ptr<TestProcess>> Start(
-      const v1::RunTestRequest& request, pid_t scheduler_pid, EventLoop* loop,
-      Callbacks callbacks);
+      const v1::RunTestRequest& request, pid_t scheduler_pid,
+      const std::string& cgroup_root, EventLoop* loop, Callbacks callbacks);
   ~TestProcess();
 
   bool is_running() const { return child_->is_running(); }

@@ -71,6 +71,8 @@ std::string GuestCmdline(const GuestBootOptions& options, const GuestBoot& boot,
   // Until the kernel trusts its clock, idle CPUs tick: on a host with fewer
   // CPUs nothing else gets done. guestd brings them up when they can sleep.
   if (boot.topology.cpus() > options.host_cpus) words.push_back(kOneCpuAtBoot);
+  // None of them is one of ours: those are reserved.
+  words.insert(words.end(), boot.kargs.begin(), boot.kargs.end());
   words.push_back(absl::StrCat(kCmdlineEpoch, "=", boot.epoch));
   words.push_back(absl::StrCat(kCmdlineNonce, "=", nonce));
   // Last, because the kernel takes the last word of a name.

@@ -42,6 +42,8 @@ struct GuestBoot {
   int64_t memory_mib = 0;
   // Set: hardware of its own, or no guest at all.
   std::optional<PerformanceSpec> performance;
+  // Words for the kernel's command line; checked by model/scheduler_rules.h.
+  std::vector<std::string> kargs;
   // The console gets everything the kernel logs, not warnings and worse only.
   bool is_verbose = false;
   // vmm ends the machine then; zero: never.

@@ -21,6 +21,7 @@ namespace ktstr::hostd {
 namespace {
 
 constexpr int kMaxLibraries = 512;
+constexpr int kMaxConfigFiles = 16;
 // Each is an open file of this process.
 constexpr int kMaxShellFiles = 2000;
 
@@ -96,6 +97,9 @@ absl::StatusOr<std::vector<GuestImageFile>> FetchGuestFiles(
                                        /*is_executable=*/true));
     ABSL_RETURN_IF_ERROR(
         collector.AddLibraries(variant.scheduler().libraries()));
+    ABSL_RETURN_IF_ERROR(collector.AddFiles(variant.scheduler().config_files(),
+                                            "configuration files",
+                                            kMaxConfigFiles));
   }
   return collector.Take();
 }

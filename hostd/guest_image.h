@@ -26,7 +26,7 @@ struct GuestImageFile {
 };
 
 // The files a variant adds to the base initramfs, fetched into the cache:
-// suite, scheduler, and their libraries.
+// suite, scheduler, their libraries, configuration files.
 //
 // Errors:
 //   InvalidArgument  no suite, a library path that is relative, too long, has

@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "base/host_cpus.h"
 #include "base/proto_time.h"
@@ -12,6 +13,7 @@
 #include "hostd/classify.h"
 #include "hostd/performance_plan.h"
 #include "model/guest_layout.h"
+#include "model/scheduler_rules.h"
 
 namespace ktstr::hostd {
 namespace {
@@ -27,6 +29,13 @@ absl::Status CheckAttempt(const ktstr::v1::Attempt& attempt) {
   }
   if (!attempt.variant().kernel().has_image()) {
     return absl::InvalidArgumentError("the lease names no kernel image");
+  }
+  for (const std::string& word :
+       attempt.variant().scheduler().setup().kargs()) {
+    if (const char* why = KargProblem(word); why != nullptr) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "kernel argument \"", absl::CHexEscape(word), "\" ", why));
+    }
   }
   return absl::OkStatus();
 }
@@ -109,6 +118,9 @@ ktstr::v1::RunTestRequest LeaseRunner::MakeRequest(
     *request.mutable_scheduler_args() = variant.scheduler().args();
   }
   request.set_scheduler_name(variant.scheduler().name());
+  if (variant.scheduler().has_setup()) {
+    *request.mutable_setup() = variant.scheduler().setup();
+  }
   *request.mutable_attach_timeout() = attempt.budget().attach();
   *request.mutable_test_timeout() = attempt.budget().test();
   *request.mutable_detach_timeout() = attempt.budget().shutdown();
@@ -157,6 +169,7 @@ absl::StatusOr<WatchResult> LeaseRunner::RunMachine(
   }
   WatchLimits limits = WatchLimits::From(attempt.budget(),
                                          FromProtoDuration(variant.duration()));
+  const auto& kargs = variant.scheduler().setup().kargs();
   ABSL_ASSIGN_OR_RETURN(
       StartedGuest guest,
       StartedGuest::Start(options_.boot, *run_dir_,
@@ -164,6 +177,7 @@ absl::StatusOr<WatchResult> LeaseRunner::RunMachine(
                            .topology = topology,
                            .memory_mib = variant.memory_mib(),
                            .performance = *std::move(hardware),
+                           .kargs = {kargs.begin(), kargs.end()},
                            // guestd sends the whole log anyway. When that
                            // failed, the next attempt is verbose.
                            .is_verbose = attempt.key().epoch() != 1,

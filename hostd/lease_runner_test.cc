@@ -143,6 +143,28 @@ TEST_F(LeaseRunnerTest, GuestWithMoreCpusThanTheHostBootsOnOne) {
   EXPECT_THAT(Run("pass").console_tail(), Not(HasSubstr("maxcpus")));
 }
 
+TEST_F(LeaseRunnerTest, KernelArgumentsOfTheSchedulerAreOnTheCommandLine) {
+  auto* setup =
+      attempt_.mutable_variant()->mutable_scheduler()->mutable_setup();
+  setup->add_kargs("preempt=full");
+  setup->add_kargs("isolcpus=1");
+  EXPECT_THAT(Run("pass").console_tail(),
+              HasSubstr(" preempt=full isolcpus=1 "));
+  setup->add_kargs("ktstr.epoch=4");
+  ktstr::v1::AttemptResult result = Run("pass");
+  EXPECT_EQ(result.outcome(), ktstr::v1::MISS);
+  EXPECT_THAT(result.reason(), HasSubstr("\"ktstr.epoch=4\" is reserved"));
+}
+
+TEST_F(LeaseRunnerTest, GuestThatCannotBeSetUpIsAnError) {
+  UseScheduler();
+  ktstr::v1::AttemptResult result = Run("setup-failed");
+  EXPECT_EQ(result.outcome(), ktstr::v1::ERROR);
+  ASSERT_GT(result.findings_size(), 0);
+  EXPECT_EQ(result.findings(0).kind(), ktstr::v1::SETUP_FAILED);
+  EXPECT_THAT(result.reason(), HasSubstr("no_such_thing"));
+}
+
 TEST_F(LeaseRunnerTest, PassingGuestPassesThroughEveryPhase) {
   UseScheduler();
   ktstr::v1::AttemptResult result = Run("pass");

@@ -85,7 +85,8 @@ MachineWatch::MachineWatch(Options options, VmmProcess* vmm,
       control_(control),
       stage_entered_(options_.started),
       stderr_(kStderrBytes) {
-  result_.evidence.has_scheduler = !options_.request.scheduler_path().empty();
+  result_.evidence.has_scheduler = !options_.request.scheduler_path().empty() ||
+                                   !options_.request.setup().enable().empty();
   result_.evidence.scheduler_name = options_.request.scheduler_name();
 }
 

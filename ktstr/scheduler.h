@@ -4,10 +4,13 @@
 #ifndef KTSTR_KTSTR_SCHEDULER_H_
 #define KTSTR_KTSTR_SCHEDULER_H_
 
+#include <cstddef>
+#include <optional>
 #include <string_view>
 
 #include "ktstr/checks.h"
 #include "ktstr/fixed_list.h"
+#include "model/scheduler_rules.h"
 
 namespace ktstr {
 
@@ -19,15 +22,25 @@ struct SchedulerFlag {
   FixedList<std::string_view, 8> requires_flags;
 };
 
+// One setting of the guest's kernel: a sysctl by its dotted name, or a file
+// below /proc or /sys by its path.
+struct KernelSetting {
+  std::string_view where;
+  std::string_view value;
+};
+
 // A scheduler a test declares. A constant, referred to by address:
 //
 //   constexpr SchedulerDef kMine = SchedulerDef{"mine", "scx_mine"}
 //       .arg("--verbose")
 //       .flag({.name = "llc", .args = {"--enable-llc"}});
+//
+// It is one of four kinds: the kernel's default class (no program), a program
+// to be found by its name where the run is submitted, a program by its path (it
+// has a '/'), or a scheduler inside the kernel (no program, but `enable`).
 class SchedulerDef {
  public:
-  // `name` is what tables show; `binary` is what is started in the guest, empty
-  // for the kernel's default.
+  // `name` is what tables show.
   constexpr explicit SchedulerDef(std::string_view name,
                                   std::string_view binary = {})
       : name_(name), binary_(binary) {}
@@ -49,6 +62,50 @@ class SchedulerDef {
     return copy;
   }
 
+  // A sysctl of the guest, set before the scheduler starts. In order, so that
+  // the last of a key wins; one that the kernel does not have is an ERROR.
+  constexpr SchedulerDef sysctl(std::string_view key,
+                                std::string_view value) const {
+    SchedulerDef copy = *this;
+    copy.sysctls_.Append({key, value});
+    return copy;
+  }
+  // A word of the guest kernel's command line. Words that guests are booted and
+  // watched by are refused (model/scheduler_rules.h).
+  constexpr SchedulerDef karg(std::string_view word) const {
+    SchedulerDef copy = *this;
+    copy.kargs_.Append(word);
+    return copy;
+  }
+  // "/cells": a cgroup that guestd makes, with cpuset and cpu enabled for it;
+  // the test's cgroups are made in it. Adds --cell-parent-cgroup PATH.
+  constexpr SchedulerDef cgroup_parent(std::string_view path) const {
+    SchedulerDef copy = *this;
+    copy.cgroup_parent_ = path;
+    return copy;
+  }
+  // A file of whoever submits, looked for from the working directory and then
+  // beside the suite. Adds --config with its place in the guest.
+  constexpr SchedulerDef config_file(std::string_view path) const {
+    SchedulerDef copy = *this;
+    copy.config_file_ = path;
+    return copy;
+  }
+  // A scheduler inside the kernel: written into existing files of the guest
+  // before the test, and after it. A write that fails is an ERROR.
+  constexpr SchedulerDef enable(std::string_view file,
+                                std::string_view value) const {
+    SchedulerDef copy = *this;
+    copy.enable_.Append({file, value});
+    return copy;
+  }
+  constexpr SchedulerDef disable(std::string_view file,
+                                 std::string_view value) const {
+    SchedulerDef copy = *this;
+    copy.disable_.Append({file, value});
+    return copy;
+  }
+
   constexpr std::string_view name() const { return name_; }
   constexpr std::string_view binary() const { return binary_; }
   constexpr const FixedList<std::string_view, 16>& args() const {
@@ -56,6 +113,25 @@ class SchedulerDef {
   }
   constexpr const FixedList<SchedulerFlag, 24>& flags() const { return flags_; }
   constexpr const Checks& check_layer() const { return checks_; }
+  constexpr const FixedList<KernelSetting, 16>& sysctls() const {
+    return sysctls_;
+  }
+  constexpr const FixedList<std::string_view, 16>& kargs() const {
+    return kargs_;
+  }
+  // Absent: none.
+  constexpr const std::optional<std::string_view>& cgroup_parent() const {
+    return cgroup_parent_;
+  }
+  constexpr const std::optional<std::string_view>& config_file() const {
+    return config_file_;
+  }
+  constexpr const FixedList<KernelSetting, 8>& enable_writes() const {
+    return enable_;
+  }
+  constexpr const FixedList<KernelSetting, 8>& disable_writes() const {
+    return disable_;
+  }
 
   constexpr const SchedulerFlag* FindFlag(std::string_view name) const {
     for (const SchedulerFlag& flag : flags_) {
@@ -70,7 +146,73 @@ class SchedulerDef {
   FixedList<std::string_view, 16> args_;
   FixedList<SchedulerFlag, 24> flags_;
   Checks checks_;
+  FixedList<KernelSetting, 16> sysctls_;
+  FixedList<std::string_view, 16> kargs_;
+  std::optional<std::string_view> cgroup_parent_;
+  std::optional<std::string_view> config_file_;
+  FixedList<KernelSetting, 8> enable_;
+  FixedList<KernelSetting, 8> disable_;
 };
+
+namespace internal {
+
+// A value of a definition that may not be used.
+struct SchedulerProblem {
+  std::string_view what;  // "karg", "sysctl", ...
+  std::string_view value;
+  // Ends the sentence; nullptr: there is no problem.
+  const char* why = nullptr;
+};
+
+constexpr SchedulerProblem FirstSchedulerProblem(const SchedulerDef& def) {
+  if (def.name().empty()) return {"name", "", "is empty"};
+  size_t bytes = 0;
+  for (std::string_view word : def.kargs()) {
+    if (const char* why = KargProblem(word)) return {"karg", word, why};
+    bytes += word.size() + 1;
+  }
+  if (bytes > kMaxKargBytes) {
+    return {"kargs", "", "are longer than 1,024 bytes together"};
+  }
+  for (const KernelSetting& s : def.sysctls()) {
+    if (auto why = SysctlKeyProblem(s.where)) return {"sysctl", s.where, why};
+    if (auto why = SetupValueProblem(s.value)) {
+      return {"sysctl value", s.value, why};
+    }
+  }
+  if (def.cgroup_parent()) {
+    std::string_view path = *def.cgroup_parent();
+    if (auto why = CgroupParentProblem(path)) {
+      return {"cgroup_parent", path, why};
+    }
+  }
+  if (def.config_file()) {
+    std::string_view path = *def.config_file();
+    if (auto why = ConfigFileProblem(path)) return {"config_file", path, why};
+    if (def.binary().empty()) {
+      return {"config_file", path, "needs a scheduler that is a program"};
+    }
+  }
+  for (const auto* writes : {&def.enable_writes(), &def.disable_writes()}) {
+    for (const KernelSetting& s : *writes) {
+      if (auto why = SetupFileProblem(s.where)) return {"file", s.where, why};
+      if (auto why = SetupValueProblem(s.value)) return {"value", s.value, why};
+    }
+  }
+  if (!def.binary().empty() &&
+      !(def.enable_writes().empty() && def.disable_writes().empty())) {
+    return {"binary", def.binary(),
+            "is a program, and enable and disable are for a scheduler inside "
+            "the kernel"};
+  }
+  if (def.enable_writes().empty() && !def.disable_writes().empty()) {
+    return {"file", def.disable_writes()[0].where,
+            "is disabled, but nothing is enabled"};
+  }
+  return {};
+}
+
+}  // namespace internal
 
 }  // namespace ktstr
 

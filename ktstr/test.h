@@ -79,6 +79,8 @@ struct TestOptions {
   // class, huge pages, no other guest on the host. Skipped, with the reason,
   // where a host cannot give that.
   bool performance_mode = false;
+  // Behind the scheduler's own arguments, each passed on as it is.
+  FixedList<std::string_view, 16> extra_sched_args;
 };
 
 namespace internal {
@@ -94,6 +96,8 @@ enum class OptionsRule {
   kWorkersPositive,
   kConstraintMaxZero,
   kConstraintOrder,
+  kScheduler,
+  kExtraArgsNeedProgram,
 };
 
 constexpr bool IsPositiveIfSet(const std::optional<int>& value) {
@@ -130,6 +134,14 @@ constexpr OptionsRule FirstBrokenRule(const TestOptions& options) {
       !IsOrdered(c.min_llcs, c.max_llcs) ||
       !IsOrdered(c.min_cpus, c.max_cpus)) {
     return OptionsRule::kConstraintOrder;
+  }
+  const SchedulerDef* scheduler = options.scheduler;
+  if (scheduler != nullptr && FirstSchedulerProblem(*scheduler).why) {
+    return OptionsRule::kScheduler;
+  }
+  if (!options.extra_sched_args.empty() &&
+      (scheduler == nullptr || scheduler->binary().empty())) {
+    return OptionsRule::kExtraArgsNeedProgram;
   }
   return OptionsRule::kNone;
 }
@@ -175,6 +187,11 @@ struct TestEntry {
   KTSTR_RULE_(test, kWorkersPositive, "workers_per_cgroup must be > 0");   \
   KTSTR_RULE_(test, kConstraintMaxZero, "max_* constraints must be > 0");  \
   KTSTR_RULE_(test, kConstraintOrder, "min_* must not exceed max_*");      \
+  KTSTR_RULE_(test, kScheduler,                                            \
+              "a karg, sysctl, file or cgroup_parent of its scheduler is " \
+              "one of those that model/scheduler_rules.h refuses");        \
+  KTSTR_RULE_(test, kExtraArgsNeedProgram,                                 \
+              "extra_sched_args need a scheduler that is a program");      \
   static constexpr ::ktstr::internal::TestEntry test##_ktstr_entry = {     \
       .name = #test,                                                       \
       .file = __FILE__,                                                    \

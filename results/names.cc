@@ -24,6 +24,21 @@ void AppendField(absl::string_view field, std::string& out) {
   absl::StrAppend(&out, field.size(), ":", field, ";");
 }
 
+// Adds nothing for a scheduler that asks for nothing.
+void AppendSetup(const v1::SchedulerSetup& setup, std::string& out) {
+  for (const std::string& word : setup.kargs()) AppendField(word, out);
+  for (const v1::Sysctl& sysctl : setup.sysctls()) {
+    AppendField(absl::StrCat("sysctl ", sysctl.key()), out);
+    AppendField(sysctl.value(), out);
+  }
+  for (const auto* writes : {&setup.enable(), &setup.disable()}) {
+    for (const v1::FileWrite& write : *writes) {
+      AppendField(absl::StrCat("file ", write.path()), out);
+      AppendField(write.value(), out);
+    }
+  }
+}
+
 }  // namespace
 
 std::string OutcomeName(int outcome) {
@@ -91,6 +106,7 @@ std::string VariantHash(const v1::VariantSpec& variant) {
     AppendField(arg, text);
   }
   for (const std::string& flag : variant.flags()) AppendField(flag, text);
+  AppendSetup(variant.scheduler().setup(), text);
   AppendField(variant.kernel().label(), text);
   return Sha256Hex(text).substr(0, 16);
 }

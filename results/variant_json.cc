@@ -41,6 +41,30 @@ json ArtifactJson(bool is_present, const v1::ArtifactRef& artifact) {
           {"size_bytes", artifact.size_bytes()}};
 }
 
+json WritesJson(
+    const google::protobuf::RepeatedPtrField<v1::FileWrite>& writes) {
+  json out = json::array();
+  for (const v1::FileWrite& write : writes) {
+    out.push_back({{"path", write.path()}, {"value", write.value()}});
+  }
+  return out;
+}
+
+// What the scheduler asked of its guest.
+json SetupJson(const v1::SchedulerSetup& setup) {
+  json kargs = json::array();
+  for (const std::string& word : setup.kargs()) kargs.push_back(word);
+  json sysctls = json::array();
+  for (const v1::Sysctl& sysctl : setup.sysctls()) {
+    sysctls.push_back({{"key", sysctl.key()}, {"value", sysctl.value()}});
+  }
+  return {{"kargs", kargs},
+          {"sysctls", sysctls},
+          {"cgroup_parent", TextOrNull(setup.cgroup_parent())},
+          {"enable", WritesJson(setup.enable())},
+          {"disable", WritesJson(setup.disable())}};
+}
+
 void AddSpec(const v1::VariantSpec& spec, json& out) {
   out["variant"] = spec.name();
   out["test_name"] = spec.test();
@@ -60,6 +84,14 @@ void AddSpec(const v1::VariantSpec& spec, json& out) {
   out["scheduler_binary"] =
       ArtifactJson(spec.scheduler().has_binary(), spec.scheduler().binary());
   out["scheduler_commit"] = nullptr;
+  out["scheduler_origin"] =
+      spec.scheduler().origin() == v1::PROGRAM_ORIGIN_UNSPECIFIED
+          ? json()
+          : json(v1::ProgramOrigin_Name(spec.scheduler().origin()));
+  out["scheduler_found_at"] = TextOrNull(spec.scheduler().found_at());
+  out["scheduler_setup"] = spec.scheduler().has_setup()
+                               ? SetupJson(spec.scheduler().setup())
+                               : json();
   out["kernel"] = TextOrNull(spec.kernel().label());
   out["kernel_image"] =
       ArtifactJson(spec.kernel().has_image(), spec.kernel().image());

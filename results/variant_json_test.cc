@@ -71,6 +71,25 @@ TEST(VariantJsonTest, StoresTheEffectiveVariant) {
   EXPECT_EQ(out["missed"], json({"host lost"}));
 }
 
+TEST(VariantJsonTest, TellsWhereTheSchedulerWasFoundAndWhatItAskedFor) {
+  v1::Variant variant = MakeVariant();
+  v1::SchedulerSpec& scheduler = *variant.mutable_spec()->mutable_scheduler();
+  EXPECT_TRUE(Format(variant)["scheduler_origin"].is_null());
+  EXPECT_TRUE(Format(variant)["scheduler_setup"].is_null());
+  scheduler.set_origin(v1::BESIDE_SUITE);
+  scheduler.set_found_at("out/scx_simple");
+  scheduler.mutable_setup()->add_kargs("preempt=full");
+  v1::Sysctl& sysctl = *scheduler.mutable_setup()->add_sysctls();
+  sysctl.set_key("kernel.x");
+  sysctl.set_value("1");
+  json out = Format(variant);
+  EXPECT_EQ(out["scheduler_origin"], "BESIDE_SUITE");
+  EXPECT_EQ(out["scheduler_found_at"], "out/scx_simple");
+  EXPECT_EQ(out["scheduler_setup"]["kargs"], json({"preempt=full"}));
+  EXPECT_EQ(out["scheduler_setup"]["sysctls"][0]["key"], "kernel.x");
+  EXPECT_TRUE(out["scheduler_setup"]["cgroup_parent"].is_null());
+}
+
 TEST(VariantJsonTest, TellsTheOutcome) {
   json out = Format(MakeVariant());
   EXPECT_EQ(out["outcome"], "FAIL");

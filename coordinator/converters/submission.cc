@@ -7,12 +7,11 @@
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "base/proto_time.h"
 #include "base/status_macros.h"
 #include "coordinator/converters/guest_files.h"
+#include "coordinator/converters/scheduler.h"
 #include "coordinator/placement/policy.h"
 
 namespace ktstr::coordinator {
@@ -20,7 +19,6 @@ namespace {
 
 constexpr int kDescriptionFormat = 1;
 constexpr absl::string_view kArch = "x86_64";
-constexpr size_t kMaxName = 200;
 constexpr int kMaxWorkers = 65536;
 constexpr int kMaxMemoryMib = 1 << 20;
 constexpr absl::Duration kLongestTest = absl::Hours(24);
@@ -29,22 +27,6 @@ constexpr int kMaxAttempts = 100;
 template <typename... Parts>
 absl::Status Invalid(const Parts&... parts) {
   return absl::InvalidArgumentError(absl::StrCat(parts...));
-}
-
-// Names become segments of variant names and file names.
-absl::Status CheckLabel(absl::string_view what, absl::string_view name) {
-  if (name.empty() || name.size() > kMaxName) {
-    return Invalid(what, " \"", name.substr(0, 80), "\" is not 1 to ", kMaxName,
-                   " bytes long");
-  }
-  for (unsigned char c : name) {
-    if (c <= ' ' || c == 0x7f || c == '/' || c == '\\' || c == ':') {
-      return Invalid(what, " \"", name,
-                     "\" contains white space, '/', '\\', ':' or a control "
-                     "character");
-    }
-  }
-  return absl::OkStatus();
 }
 
 gauntlet::Constraints ToConstraints(const v1::TestDescription& test) {
@@ -62,19 +44,6 @@ gauntlet::Constraints ToConstraints(const v1::TestDescription& test) {
           .min_cpus = from.min_cpus(),
           .max_cpus = maximum(from.has_max_cpus(), from.max_cpus()),
           .requires_smt = from.requires_smt()};
-}
-
-gauntlet::DeclaredScheduler ToScheduler(const v1::SchedulerDescription& from) {
-  gauntlet::DeclaredScheduler scheduler = {
-      .name = from.name(), .has_program = !from.binary().empty()};
-  for (const v1::SchedulerFlag& flag : from.flags()) {
-    scheduler.flags.push_back(
-        {.name = flag.name(),
-         .args = {flag.args().begin(), flag.args().end()},
-         .requires_flags = {flag.requires_flags().begin(),
-                            flag.requires_flags().end()}});
-  }
-  return scheduler;
 }
 
 absl::Status CheckTestNumbers(const v1::TestDescription& test) {
@@ -96,7 +65,9 @@ absl::Status CheckTestNumbers(const v1::TestDescription& test) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<gauntlet::TestCase> ToTestCase(const v1::TestDescription& from) {
+absl::StatusOr<gauntlet::TestCase> ToTestCase(const v1::SubmitRequest& request,
+                                              const v1::SubmittedSuite& suite,
+                                              const v1::TestDescription& from) {
   ABSL_RETURN_IF_ERROR(CheckTestNumbers(from));
   gauntlet::TestCase test = {
       .name = from.name(),
@@ -108,7 +79,10 @@ absl::StatusOr<gauntlet::TestCase> ToTestCase(const v1::TestDescription& from) {
                                    from.excluded_flags().end()}},
       .is_ignored_by_default = from.ignored_by_default()};
   ABSL_ASSIGN_OR_RETURN(test.topology, Topology::Parse(from.topology()));
-  if (from.has_scheduler()) test.scheduler = ToScheduler(from.scheduler());
+  if (from.has_scheduler()) {
+    ABSL_RETURN_IF_ERROR(CheckDeclaredScheduler(suite, from.scheduler()));
+    test.scheduler = ToDeclaredScheduler(request, from.scheduler());
+  }
   return test;
 }
 
@@ -125,16 +99,12 @@ absl::Status CheckSuite(const v1::SubmittedSuite& suite) {
                    "\", accepted is ", kArch);
   }
   ABSL_RETURN_IF_ERROR(CheckArtifact(suite.binary(), where));
-  return CheckGuestFiles(suite.libraries(), where);
-}
-
-absl::Status CheckScheduler(const v1::SchedulerSpec& scheduler) {
-  ABSL_RETURN_IF_ERROR(CheckLabel("scheduler name", scheduler.name()));
-  const std::string where = absl::StrCat("scheduler ", scheduler.name());
-  if (scheduler.has_binary()) {
-    ABSL_RETURN_IF_ERROR(CheckArtifact(scheduler.binary(), where));
+  for (const v1::ConfigFile& file : suite.config_files()) {
+    ABSL_RETURN_IF_ERROR(CheckArtifact(
+        file.content(),
+        absl::StrCat(where, ", config_file ", file.declared_path())));
   }
-  return CheckGuestFiles(scheduler.libraries(), where);
+  return CheckGuestFiles(suite.libraries(), where);
 }
 
 absl::Status CheckDimensions(const v1::SubmitRequest& request) {
@@ -149,6 +119,13 @@ absl::Status CheckDimensions(const v1::SubmitRequest& request) {
   }
   for (const v1::SchedulerSpec& scheduler : request.schedulers()) {
     ABSL_RETURN_IF_ERROR(CheckScheduler(scheduler));
+  }
+  for (const v1::SchedulerSpec& scheduler : request.declared_schedulers()) {
+    ABSL_RETURN_IF_ERROR(CheckScheduler(scheduler));
+    if (!scheduler.has_binary()) {
+      return Invalid("declared scheduler ", scheduler.name(),
+                     " has no program");
+    }
   }
   if (request.max_attempts() < 0 || request.max_attempts() > kMaxAttempts) {
     return Invalid("max_attempts is ", request.max_attempts(),
@@ -173,24 +150,6 @@ std::vector<TestOrigin> OriginsOf(const v1::SubmitRequest& request) {
   return origins;
 }
 
-// The submitted program with the arguments its declaration and profile add.
-v1::SchedulerSpec SchedulerOf(const v1::SubmitRequest& request,
-                              const v1::TestDescription& test,
-                              const gauntlet::Variant& variant) {
-  v1::SchedulerSpec scheduler;
-  if (!variant.scheduler.has_value()) {
-    scheduler.set_name("default");
-    return scheduler;
-  }
-  scheduler = request.schedulers(*variant.scheduler);
-  if (scheduler.args().empty() && test.has_scheduler() &&
-      test.scheduler().name() == scheduler.name()) {
-    *scheduler.mutable_args() = test.scheduler().args();
-  }
-  for (const std::string& arg : variant.profile.args) scheduler.add_args(arg);
-  return scheduler;
-}
-
 }  // namespace
 
 absl::StatusOr<gauntlet::Request> ToGauntletRequest(
@@ -198,7 +157,8 @@ absl::StatusOr<gauntlet::Request> ToGauntletRequest(
   ABSL_RETURN_IF_ERROR(CheckDimensions(request));
   gauntlet::Request to;
   for (const TestOrigin& origin : OriginsOf(request)) {
-    absl::StatusOr<gauntlet::TestCase> test = ToTestCase(*origin.test);
+    absl::StatusOr<gauntlet::TestCase> test =
+        ToTestCase(request, *origin.suite, *origin.test);
     ABSL_RETURN_IF_ERROR(
         Annotate(test.status(),
                  absl::StrCat("suite ", origin.suite->description().name(),
@@ -208,6 +168,9 @@ absl::StatusOr<gauntlet::Request> ToGauntletRequest(
   to.presets.assign(request.presets().begin(), request.presets().end());
   for (const v1::SchedulerSpec& scheduler : request.schedulers()) {
     to.schedulers.push_back(scheduler.name());
+  }
+  for (const v1::SchedulerSpec& scheduler : request.declared_schedulers()) {
+    to.declared_programs.push_back(scheduler.name());
   }
   for (const v1::KernelSpec& kernel : request.kernels()) {
     to.kernels.push_back(kernel.label());
@@ -236,7 +199,8 @@ absl::StatusOr<std::vector<VariantDraft>> ToDrafts(
     spec.set_profile(variant.profile.name);
     spec.mutable_flags()->Assign(variant.profile.flags.begin(),
                                  variant.profile.flags.end());
-    *spec.mutable_scheduler() = SchedulerOf(request, *origin.test, variant);
+    *spec.mutable_scheduler() =
+        SchedulerOf(request, *origin.suite, *origin.test, variant);
     *spec.mutable_kernel() = request.kernels(variant.kernel);
     *spec.mutable_suite() = origin.suite->binary();
     *spec.mutable_duration() = origin.test->duration();
@@ -263,10 +227,16 @@ std::vector<v1::ArtifactRef> ArtifactsOf(const v1::SubmitRequest& request) {
   for (const v1::SubmittedSuite& suite : request.suites()) {
     add(suite.binary());
     for (const v1::GuestFile& file : suite.libraries()) add(file.content());
+    for (const v1::ConfigFile& file : suite.config_files()) add(file.content());
   }
-  for (const v1::SchedulerSpec& scheduler : request.schedulers()) {
-    if (scheduler.has_binary()) add(scheduler.binary());
-    for (const v1::GuestFile& file : scheduler.libraries()) add(file.content());
+  for (const auto* schedulers :
+       {&request.schedulers(), &request.declared_schedulers()}) {
+    for (const v1::SchedulerSpec& scheduler : *schedulers) {
+      if (scheduler.has_binary()) add(scheduler.binary());
+      for (const v1::GuestFile& file : scheduler.libraries()) {
+        add(file.content());
+      }
+    }
   }
   for (const v1::KernelSpec& kernel : request.kernels()) add(kernel.image());
   return all;

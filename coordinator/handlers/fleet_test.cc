@@ -107,6 +107,99 @@ TEST_F(FleetTest, SchedulerGetsItsProfilesArguments) {
   EXPECT_EQ(run.variants(1).spec().profile(), "llc");
 }
 
+// A test that declares scheduler "mine" with all that one can ask for.
+v1::SchedulerDescription& DeclareMine(v1::TestDescription& test) {
+  v1::SchedulerDescription& declared = *test.mutable_scheduler();
+  declared.set_name("mine");
+  declared.set_binary("scx_mine");
+  declared.add_args("a \"b\"\nc");
+  declared.add_flags()->set_name("llc");
+  declared.mutable_flags(0)->add_args("--llc mode");
+  declared.set_config_file("conf/layers.json");
+  declared.mutable_setup()->set_cgroup_parent("/cells");
+  declared.mutable_setup()->add_kargs("preempt=full");
+  v1::Sysctl& sysctl = *declared.mutable_setup()->add_sysctls();
+  sysctl.set_key("kernel.sched_schedstats");
+  sysctl.set_value("1");
+  test.add_extra_scheduler_args("--extra one");
+  test.add_required_flags("llc");
+  return declared;
+}
+
+TEST_F(FleetTest, DeclaredSchedulerArrivesAsDeclared) {
+  v1::SubmitRequest request = fixture_.Request(2);
+  DeclareMine(Test(request, 0));
+  v1::ConfigFile& config = *request.mutable_suites(0)->add_config_files();
+  config.set_declared_path("conf/layers.json");
+  *config.mutable_content() = fixture_.Artifact("layers.json", "{}");
+  v1::SchedulerSpec& spec = *request.add_declared_schedulers();
+  spec.set_name("mine");
+  spec.add_args("--submitted");
+  *spec.mutable_binary() = fixture_.Artifact("scx_mine", "program");
+  v1::GetRunResponse run = fixture_.GetRun(fixture_.MustSubmit(request));
+  ASSERT_THAT(run.variants(), SizeIs(2));
+  const v1::SchedulerSpec& mine = run.variants(0).spec().scheduler();
+  EXPECT_THAT(mine.args(), ::testing::ElementsAre(
+                               "--config", "/include-files/layers.json",
+                               "--cell-parent-cgroup", "/cells", "a \"b\"\nc",
+                               "--extra one", "--submitted", "--llc mode"));
+  EXPECT_EQ(mine.binary().name(), "scx_mine");
+  EXPECT_EQ(mine.setup().kargs(0), "preempt=full");
+  EXPECT_EQ(mine.setup().sysctls(0).key(), "kernel.sched_schedstats");
+  ASSERT_THAT(mine.config_files(), SizeIs(1));
+  EXPECT_EQ(mine.config_files(0).guest_path(), "/include-files/layers.json");
+  EXPECT_EQ(mine.config_files(0).content().sha256(), config.content().sha256());
+  // A test that declares none does not run on it.
+  EXPECT_EQ(run.variants(1).spec().scheduler().name(), "default");
+  EXPECT_FALSE(run.variants(1).spec().scheduler().has_setup());
+}
+
+TEST_F(FleetTest, SchedulerInsideTheKernelHasASetUpAndNoProgram) {
+  v1::SubmitRequest request = fixture_.Request(1);
+  v1::SchedulerDescription& declared = *Test(request, 0).mutable_scheduler();
+  declared.set_name("no-hrtick");
+  v1::FileWrite& write = *declared.mutable_setup()->add_enable();
+  write.set_path("/sys/kernel/debug/sched/features");
+  write.set_value("NO_HRTICK");
+  v1::GetRunResponse run = fixture_.GetRun(fixture_.MustSubmit(request));
+  const v1::SchedulerSpec& scheduler = run.variants(0).spec().scheduler();
+  EXPECT_EQ(scheduler.name(), "no-hrtick");
+  EXPECT_FALSE(scheduler.has_binary());
+  EXPECT_EQ(scheduler.setup().enable(0).value(), "NO_HRTICK");
+}
+
+// The rules of the author's library hold for submissions made by hand, too.
+TEST_F(FleetTest, DeclarationsThatBreakTheRulesAreRefused) {
+  auto refused = [&](auto change, const std::string& text) {
+    v1::SubmitRequest request = fixture_.Request(1);
+    v1::SchedulerDescription& declared = DeclareMine(Test(request, 0));
+    declared.clear_config_file();
+    change(declared);
+    EXPECT_THAT(fixture_.Submit(request), IsInvalid(text));
+  };
+  refused([](auto& d) { d.mutable_setup()->add_kargs("nokaslr"); },
+          "karg \"nokaslr\" is reserved");
+  refused([](auto& d) { d.mutable_setup()->add_kargs("a b"); }, "white space");
+  refused([](auto& d) { d.mutable_setup()->add_sysctls()->set_key("x"); },
+          "no dot");
+  refused([](auto& d) { d.mutable_setup()->set_cgroup_parent("/a/../b"); },
+          "cgroup_parent");
+  refused([](auto& d) { d.mutable_setup()->add_enable()->set_path("/etc/x"); },
+          "not below /proc or /sys");
+  refused([](auto& d) { d.set_config_file("conf/layers.json"); },
+          "not among the files of the submission");
+  refused([](auto& d) { d.set_name("a b"); }, "white space");
+  refused([](auto& d) { d.add_args(std::string(20000, 'a')); },
+          "argument of 20000 bytes");
+  refused([](auto&) {}, "whose program the submission does not bring");
+  v1::SubmitRequest request = fixture_.Request(1);
+  DeclareMine(Test(request, 0)).clear_config_file();
+  v1::MissingScheduler& missing = *request.add_missing_schedulers();
+  missing.set_name("mine");
+  missing.set_reason("scx_mine is not in out/");
+  EXPECT_THAT(fixture_.Submit(request), IsInvalid("scx_mine is not in out/"));
+}
+
 TEST_F(FleetTest, MissingArtifactIsNamed) {
   v1::SubmitRequest request = fixture_.Request(1);
   v1::ArtifactRef& binary = *request.mutable_suites(0)->mutable_binary();

@@ -45,13 +45,14 @@ const std::set<std::string> kScenarios = {
     "skip",   // verdict skipped
     "crash",  // the test binary ends by SIGSEGV without a verdict
     "scheduler-died",
-    "panic-reset",  // panic text during the workload, then reset
-    "panic-stuck",  // panic text during the workload, then nothing
-    "no-init",      // panic text about a missing init
-    "mute",         // no console, no hello, never ends
-    "hang",         // hello, workload starts, then silence
-    "killed",       // SIGKILL to itself after hello
-    "exit-3",       // exit code 3 and words on stderr, no end line
+    "setup-failed",  // a sysctl that the kernel does not have
+    "panic-reset",   // panic text during the workload, then reset
+    "panic-stuck",   // panic text during the workload, then nothing
+    "no-init",       // panic text about a missing init
+    "mute",          // no console, no hello, never ends
+    "hang",          // hello, workload starts, then silence
+    "killed",        // SIGKILL to itself after hello
+    "exit-3",        // exit code 3 and words on stderr, no end line
     "internal-error", "wrong-nonce", "stale-epoch",
     "garbage-hello",  "init-error",  "endless-console",
     "endless-log",   // the guest's log never ends
@@ -114,6 +115,7 @@ class FakeGuest : public ktstr::v1::Guest::Service {
                        const ktstr::v1::RunTestRequest* request,
                        grpc::ServerWriter<GuestEvent>* writer) override {
     const std::string& scenario = machine_.scenario;
+    if (scenario == "setup-failed") return FailSetup(writer);
     if (!request->scheduler_path().empty()) {
       Send(writer, ktstr::v1::SCHEDULER_ATTACHED);
     }
@@ -195,6 +197,16 @@ class FakeGuest : public ktstr::v1::Guest::Service {
   void set_hello_fd(int fd) { hello_fd_ = fd; }
 
  private:
+  static grpc::Status FailSetup(grpc::ServerWriter<GuestEvent>* writer) {
+    GuestEvent event;
+    event.mutable_failure()->set_kind(ktstr::v1::SETUP_FAILED);
+    event.mutable_failure()->set_message("no sysctl kernel.no_such_thing");
+    writer->Write(event);
+    event.set_finished(true);
+    writer->Write(event);
+    return grpc::Status::OK;
+  }
+
   static void Send(grpc::ServerWriter<GuestEvent>* writer,
                    ktstr::v1::Phase phase) {
     GuestEvent event;

@@ -123,13 +123,14 @@ void AwaitEmpty(const std::string& dir) {
 
 class KernelCgroupTree : public CgroupTree {
  public:
-  KernelCgroupTree(std::string root, absl::Duration write_timeout)
-      : root_(std::move(root)),
-        hierarchy_(Dirname(root_)),
-        write_timeout_(write_timeout) {}
+  explicit KernelCgroupTree(KernelCgroupOptions options)
+      : root_(std::move(options.root)),
+        hierarchy_(std::move(options.hierarchy)),
+        write_timeout_(options.write_timeout),
+        owns_root_(options.owns_root) {}
 
   absl::Status SetUp() override {
-    ABSL_RETURN_IF_ERROR(EnableCpuset(hierarchy_));
+    ABSL_RETURN_IF_ERROR(EnableCpuset(std::string(Dirname(root_))));
     ABSL_RETURN_IF_ERROR(MakeDirs(root_));
     return EnableCpuset(root_);
   }
@@ -206,7 +207,10 @@ class KernelCgroupTree : public CgroupTree {
     return absl::OkStatus();
   }
 
-  void RemoveAll() override { RemoveBelow(root_); }
+  void RemoveAll() override {
+    RemoveBelow(root_);
+    if (owns_root_) RemoveDir(root_).IgnoreError();
+  }
 
  private:
   std::string Dir(const std::string& name) const {
@@ -271,14 +275,15 @@ class KernelCgroupTree : public CgroupTree {
       struct stat info {};
       if (lstat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) {
         RemoveBelow(path);
+        RemoveDir(path).IgnoreError();
       }
     }
-    RemoveDir(dir).IgnoreError();
   }
 
   const std::string root_;
   const std::string hierarchy_;
   const absl::Duration write_timeout_;
+  const bool owns_root_;
 };
 
 }  // namespace
@@ -294,9 +299,8 @@ absl::Status CheckCgroupName(const std::string& name) {
   return absl::OkStatus();
 }
 
-std::unique_ptr<CgroupTree> MakeKernelCgroupTree(std::string root,
-                                                 absl::Duration write_timeout) {
-  return std::make_unique<KernelCgroupTree>(std::move(root), write_timeout);
+std::unique_ptr<CgroupTree> MakeKernelCgroupTree(KernelCgroupOptions options) {
+  return std::make_unique<KernelCgroupTree>(std::move(options));
 }
 
 }  // namespace ktstr::internal

@@ -59,7 +59,7 @@ class CgroupTree {
 
 namespace internal {
 
-// The kernel's, below `root` (cgroup v2).
+// The kernel's, below `options.root` (cgroup v2).
 //
 // Blocks: each write for at most `write_timeout`: it runs in a child process,
 // because a
@@ -68,9 +68,15 @@ namespace internal {
 // Errors: InvalidArgument for a name that is absolute, empty or has ".." parts;
 //         DeadlineExceeded for a write that hung; else the mapping of errno
 //         with the file in the message.
-std::unique_ptr<CgroupTree> MakeKernelCgroupTree(
-    std::string root = "/sys/fs/cgroup/ktstr",
-    absl::Duration write_timeout = absl::Seconds(2));
+struct KernelCgroupOptions {
+  std::string root = "/sys/fs/cgroup/ktstr";
+  // Above `root`: where tasks go that have to leave it.
+  std::string hierarchy = "/sys/fs/cgroup";
+  absl::Duration write_timeout = absl::Seconds(2);
+  // False: RemoveAll leaves `root` itself to whoever made it.
+  bool owns_root = true;
+};
+std::unique_ptr<CgroupTree> MakeKernelCgroupTree(KernelCgroupOptions options);
 
 // InvalidArgument unless `name` is a relative path of proper parts.
 absl::Status CheckCgroupName(const std::string& name);

@@ -25,7 +25,8 @@ class CgroupTreeTest : public ::testing::Test {
   void SetUp() override {
     ASSERT_OK_AND_ASSIGN(TempDir dir, TempDir::Create("cgroup_tree"));
     dir_ = std::make_unique<TempDir>(std::move(dir));
-    tree_ = MakeKernelCgroupTree(JoinPath(dir_->path(), "ktstr"));
+    tree_ = MakeKernelCgroupTree(
+        {.root = JoinPath(dir_->path(), "ktstr"), .hierarchy = dir_->path()});
     Touch("cgroup.subtree_control");
     Touch("ktstr/cgroup.subtree_control");
     Touch("ktstr/a/cgroup.subtree_control");
@@ -51,6 +52,16 @@ TEST_F(CgroupTreeTest, SetUpEnablesCpusetDownToTheRoot) {
   ASSERT_OK(tree_->SetUp());
   EXPECT_EQ(Content("cgroup.subtree_control"), "+cpuset");
   EXPECT_EQ(Content("ktstr/cgroup.subtree_control"), "+cpuset");
+}
+
+TEST_F(CgroupTreeTest, LeavesARootThatIsNotItsOwn) {
+  tree_ = MakeKernelCgroupTree({.root = JoinPath(dir_->path(), "cells"),
+                                .hierarchy = dir_->path(),
+                                .owns_root = false});
+  ASSERT_OK(MakeDirs(JoinPath(dir_->path(), "cells/a/b")));
+  tree_->RemoveAll();
+  EXPECT_TRUE(FileExists(JoinPath(dir_->path(), "cells")));
+  EXPECT_FALSE(FileExists(JoinPath(dir_->path(), "cells/a")));
 }
 
 TEST_F(CgroupTreeTest, CreateNamesTheParentsItMade) {

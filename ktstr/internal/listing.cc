@@ -39,6 +39,28 @@ void Describe(const DeclaredConstraints& from, v1::TopologyConstraints* to) {
   to->set_requires_smt(from.requires_smt);
 }
 
+template <typename List>
+void CopyWrites(const List& from,
+                google::protobuf::RepeatedPtrField<v1::FileWrite>* to) {
+  for (const KernelSetting& setting : from) {
+    v1::FileWrite* write = to->Add();
+    write->set_path(std::string(setting.where));
+    write->set_value(std::string(setting.value));
+  }
+}
+
+void DescribeSetup(const SchedulerDef& from, v1::SchedulerSetup* to) {
+  Copy(from.kargs(), to->mutable_kargs());
+  for (const KernelSetting& setting : from.sysctls()) {
+    v1::Sysctl* sysctl = to->add_sysctls();
+    sysctl->set_key(std::string(setting.where));
+    sysctl->set_value(std::string(setting.value));
+  }
+  to->set_cgroup_parent(std::string(from.cgroup_parent().value_or("")));
+  CopyWrites(from.enable_writes(), to->mutable_enable());
+  CopyWrites(from.disable_writes(), to->mutable_disable());
+}
+
 void Describe(const SchedulerDef& from, v1::SchedulerDescription* to) {
   to->set_name(std::string(from.name()));
   to->set_binary(std::string(from.binary()));
@@ -49,6 +71,8 @@ void Describe(const SchedulerDef& from, v1::SchedulerDescription* to) {
     Copy(flag.args, described->mutable_args());
     Copy(flag.requires_flags, described->mutable_requires_flags());
   }
+  DescribeSetup(from, to->mutable_setup());
+  to->set_config_file(std::string(from.config_file().value_or("")));
 }
 
 absl::Status Describe(const TestEntry& from, v1::TestDescription* to) {
@@ -77,6 +101,7 @@ absl::Status Describe(const TestEntry& from, v1::TestDescription* to) {
   }
   to->set_ignored_by_default(options.ignored_by_default);
   to->set_performance_mode(options.performance_mode);
+  Copy(options.extra_sched_args, to->mutable_extra_scheduler_args());
   return absl::OkStatus();
 }
 

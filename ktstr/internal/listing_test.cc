@@ -20,6 +20,12 @@ using ::testing::HasSubstr;
 constexpr SchedulerDef kScheduler =
     SchedulerDef("mine", "scx_mine")
         .arg("--a b")
+        .arg("it's \"quoted\"\nover two lines")
+        .sysctl("kernel.sched_schedstats", "0")
+        .sysctl("kernel.sched_schedstats", "1")
+        .karg("preempt=full")
+        .cgroup_parent("/cells")
+        .config_file("conf/layers.json")
         .flag({.name = "llc", .args = {"--llc"}})
         .flag(
             {.name = "steal", .args = {"--steal"}, .requires_flags = {"llc"}});
@@ -30,7 +36,8 @@ KTSTR_TEST(apple, .scheduler = &kScheduler, .topology = {.llcs = 2, .cores = 4},
            .constraints = {.min_llcs = 2, .requires_smt = true},
            .memory_mib = 512, .required_flags = {"steal"}, .excluded_flags = {},
            .duration = 1500ms, .workers_per_cgroup = 3,
-           .checks = {.max_gap_ms = 5}, .ignored_by_default = true) {
+           .checks = {.max_gap_ms = 5}, .ignored_by_default = true,
+           .extra_sched_args = {"--extra"}) {
   return skip(ctx.topology().num_llcs() > 0 ? "a" : "b");
 }
 
@@ -81,10 +88,23 @@ TEST(ListingTest, DeclaredOptionsArrive) {
   EXPECT_TRUE(apple.constraints().requires_smt());
   EXPECT_THAT(apple.required_flags(), ElementsAre("steal"));
   EXPECT_EQ(apple.scheduler().binary(), "scx_mine");
-  EXPECT_THAT(apple.scheduler().args(), ElementsAre("--a b"));
+  EXPECT_THAT(apple.scheduler().args(),
+              ElementsAre("--a b", "it's \"quoted\"\nover two lines"));
+  EXPECT_THAT(apple.extra_scheduler_args(), ElementsAre("--extra"));
   ASSERT_EQ(apple.scheduler().flags_size(), 2);
   EXPECT_THAT(apple.scheduler().flags(1).requires_flags(), ElementsAre("llc"));
   EXPECT_TRUE(apple.ignored_by_default());
+}
+
+TEST(ListingTest, WhatASchedulerWantsOfItsGuestArrives) {
+  const v1::SchedulerDescription mine = Linked().tests(0).scheduler();
+  EXPECT_THAT(mine.setup().kargs(), ElementsAre("preempt=full"));
+  ASSERT_EQ(mine.setup().sysctls_size(), 2);
+  EXPECT_EQ(mine.setup().sysctls(0).value(), "0");
+  EXPECT_EQ(mine.setup().sysctls(1).key(), "kernel.sched_schedstats");
+  EXPECT_EQ(mine.setup().sysctls(1).value(), "1");
+  EXPECT_EQ(mine.setup().cgroup_parent(), "/cells");
+  EXPECT_EQ(mine.config_file(), "conf/layers.json");
 }
 
 absl::Status Check(TestOptions options, std::string_view name = "t") {
@@ -142,6 +162,56 @@ TEST(CheckTestsTest, RefusesFlagsThatMakeNoSense) {
                      .required_flags = {"steal"},
                      .excluded_flags = {"llc"}}),
               Invalid("needs \"llc\""));
+}
+
+TEST(CheckTestsTest, RefusesWhatAGuestMayNotHave) {
+  auto check = [](const SchedulerDef& scheduler) {
+    return Check({.scheduler = &scheduler});
+  };
+  const SchedulerDef base("mine", "scx_mine");
+  EXPECT_OK(check(base.karg("preempt=full").sysctl("kernel.x", "4 5")));
+  EXPECT_THAT(check(base.karg("console=ttyS1")),
+              Invalid("f.cc:3: test t: scheduler mine: karg "
+                      "\"console=ttyS1\" is reserved"));
+  EXPECT_THAT(check(base.karg("a\nb")), Invalid("karg \"a\\nb\" has white"));
+  SchedulerDef long_words = base;
+  const std::string word(250, 'a');
+  for (int i = 0; i < 5; ++i) long_words = long_words.karg(word);
+  EXPECT_THAT(check(long_words), Invalid("longer than 1,024 bytes together"));
+  EXPECT_THAT(check(base.sysctl("kernel", "1")), Invalid("no dot"));
+  EXPECT_THAT(check(base.sysctl("kernel.x", "")), Invalid("sysctl value"));
+  EXPECT_THAT(check(base.cgroup_parent("/")), Invalid("cgroup_parent \"/\""));
+  EXPECT_THAT(check(base.config_file("/etc/")), Invalid("names no file"));
+}
+
+TEST(CheckTestsTest, RefusesKindsThatDoNotFit) {
+  auto check = [](const SchedulerDef& scheduler) {
+    return Check({.scheduler = &scheduler});
+  };
+  const SchedulerDef kernel = SchedulerDef("k").enable("/sys/a/b", "1");
+  EXPECT_OK(check(kernel.disable("/sys/a/b", "0")));
+  EXPECT_THAT(check(SchedulerDef("")), Invalid("name \"\" is empty"));
+  EXPECT_THAT(check(SchedulerDef("k", "scx_k").enable("/sys/a/b", "1")),
+              Invalid("is a program"));
+  EXPECT_THAT(check(SchedulerDef("k").disable("/sys/a", "1")),
+              Invalid("nothing is enabled"));
+  EXPECT_THAT(check(kernel.enable("/etc/x", "1")), Invalid("/etc/x"));
+  EXPECT_THAT(check(kernel.enable("/sys/x", "1\n2")), Invalid("control"));
+  EXPECT_THAT(check(kernel.config_file("x")), Invalid("is a program"));
+  EXPECT_THAT(Check({.extra_sched_args = {"-x"}}), Invalid("extra_sched_args"));
+  EXPECT_THAT(Check({.scheduler = &kernel, .extra_sched_args = {"-x"}}),
+              Invalid("extra_sched_args"));
+}
+
+TEST(CheckTestsTest, RefusesFlagsThatAreNotOnTheScheduler) {
+  auto check = [](const SchedulerDef& scheduler) {
+    return Check({.scheduler = &scheduler});
+  };
+  const SchedulerDef base("mine", "scx_mine");
+  EXPECT_THAT(check(base.flag({.name = "a"}).flag({.name = "a"})),
+              Invalid("\"a\" is declared twice"));
+  EXPECT_THAT(check(base.flag({.name = "a", .requires_flags = {"b"}})),
+              Invalid("requires \"b\", which it does not declare"));
 }
 
 TEST(RegistryTest, FindsByExactName) {

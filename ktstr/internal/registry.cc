@@ -6,6 +6,7 @@
 #include <set>
 #include <string>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 
@@ -44,6 +45,10 @@ const char* RuleText(OptionsRule rule) {
       return "max_* constraints must be > 0";
     case OptionsRule::kConstraintOrder:
       return "min_* must not exceed max_*";
+    case OptionsRule::kScheduler:
+      return "its scheduler asks for what a guest may not have";
+    case OptionsRule::kExtraArgsNeedProgram:
+      return "extra_sched_args need a scheduler that is a program";
   }
   return "unknown rule";
 }
@@ -52,6 +57,34 @@ absl::Status Invalid(const TestEntry& test, absl::string_view reason) {
   return absl::InvalidArgumentError(
       absl::StrCat(View(test.file), ":", test.line, ": test ", View(test.name),
                    ": ", reason));
+}
+
+// By name, where the compiler could only say which rule.
+absl::Status CheckScheduler(const TestEntry& test) {
+  if (test.options.scheduler == nullptr) return absl::OkStatus();
+  const SchedulerDef& scheduler = *test.options.scheduler;
+  SchedulerProblem problem = FirstSchedulerProblem(scheduler);
+  if (problem.why != nullptr) {
+    return Invalid(test, absl::StrCat("scheduler ", View(scheduler.name()),
+                                      ": ", View(problem.what), " \"",
+                                      absl::CHexEscape(View(problem.value)),
+                                      "\" ", problem.why));
+  }
+  for (const SchedulerFlag& flag : scheduler.flags()) {
+    if (scheduler.FindFlag(flag.name) != &flag) {
+      return Invalid(
+          test, absl::StrCat("scheduler ", View(scheduler.name()), ": flag \"",
+                             View(flag.name), "\" is declared twice"));
+    }
+    for (std::string_view needed : flag.requires_flags) {
+      if (scheduler.FindFlag(needed) != nullptr) continue;
+      return Invalid(
+          test, absl::StrCat("scheduler ", View(scheduler.name()), ": flag \"",
+                             View(flag.name), "\" requires \"", View(needed),
+                             "\", which it does not declare"));
+    }
+  }
+  return absl::OkStatus();
 }
 
 std::string FlagNames(const SchedulerDef* scheduler) {
@@ -136,6 +169,7 @@ absl::Status CheckTests(absl::Span<const TestEntry* const> tests) {
     if (!names.insert(test->name).second) {
       return Invalid(*test, "another test of the suite has the same name");
     }
+    ABSL_RETURN_IF_ERROR(CheckScheduler(*test));
     OptionsRule rule = FirstBrokenRule(test->options);
     if (rule != OptionsRule::kNone) return Invalid(*test, RuleText(rule));
     ABSL_RETURN_IF_ERROR(CheckConstraints(*test));

@@ -62,6 +62,13 @@ absl::StatusOr<RunSettings> ReadRunSettings(const EnvironmentReader& read) {
     if (!topology.ok()) return Annotate(topology.status(), "KTSTR_TOPOLOGY");
     settings.topology = *std::move(topology);
   }
+  if (const char* root = read("KTSTR_CGROUP_ROOT"); root != nullptr) {
+    if (root[0] != '/') {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "KTSTR_CGROUP_ROOT=\"", root, "\" is not an absolute path"));
+    }
+    settings.cgroup_root = root;
+  }
   return settings;
 }
 

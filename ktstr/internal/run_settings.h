@@ -23,6 +23,7 @@ namespace ktstr::internal {
 //   KTSTR_SEED           seed of every random choice
 //   KTSTR_OVERCOMMITTED  "1": the host has fewer CPUs than the guest
 //   KTSTR_SCHED_PID      scheduler process; absent for the kernel's default
+//   KTSTR_CGROUP_ROOT    directory for the test's cgroups, somebody else's
 // What is absent keeps the test's own value.
 struct RunSettings {
   std::optional<int> frames_fd;
@@ -32,6 +33,7 @@ struct RunSettings {
   std::optional<uint64_t> seed;
   bool is_overcommitted = false;
   std::optional<int> sched_pid;
+  std::optional<std::string> cgroup_root;
 };
 
 // Null for a name that is not set.

@@ -30,6 +30,7 @@ TEST(RunSettingsTest, AnEmptyEnvironmentKeepsTheTestsOwnValues) {
   EXPECT_FALSE(settings.duration.has_value());
   EXPECT_FALSE(settings.sched_pid.has_value());
   EXPECT_FALSE(settings.is_overcommitted);
+  EXPECT_FALSE(settings.cgroup_root.has_value());
 }
 
 TEST(RunSettingsTest, ReadsEverythingGuestdSays) {
@@ -40,7 +41,8 @@ TEST(RunSettingsTest, ReadsEverythingGuestdSays) {
                              {"KTSTR_WORKERS", "4"},
                              {"KTSTR_SEED", "18446744073709551615"},
                              {"KTSTR_OVERCOMMITTED", "1"},
-                             {"KTSTR_SCHED_PID", "77"}}));
+                             {"KTSTR_SCHED_PID", "77"},
+                             {"KTSTR_CGROUP_ROOT", "/sys/fs/cgroup/a"}}));
   EXPECT_EQ(settings.frames_fd, 5);
   EXPECT_EQ(settings.topology->ToString(), "1n2l2c2t");
   EXPECT_EQ(settings.duration, std::chrono::milliseconds(1500));
@@ -48,6 +50,7 @@ TEST(RunSettingsTest, ReadsEverythingGuestdSays) {
   EXPECT_EQ(settings.seed, 18446744073709551615u);
   EXPECT_TRUE(settings.is_overcommitted);
   EXPECT_EQ(settings.sched_pid, 77);
+  EXPECT_EQ(settings.cgroup_root, "/sys/fs/cgroup/a");
 }
 
 TEST(RunSettingsTest, NamesTheVariableThatDoesNotFit) {
@@ -56,6 +59,7 @@ TEST(RunSettingsTest, NamesTheVariableThatDoesNotFit) {
         std::pair("KTSTR_WORKERS", "many"), std::pair("KTSTR_SEED", "-4"),
         std::pair("KTSTR_OVERCOMMITTED", "2"),
         std::pair("KTSTR_SCHED_PID", "0"),
+        std::pair("KTSTR_CGROUP_ROOT", "cells"),
         std::pair("KTSTR_TOPOLOGY", "big")}) {
     EXPECT_THAT(Read({{name, value}}).status(),
                 StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(name)));

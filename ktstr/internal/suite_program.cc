@@ -85,7 +85,9 @@ int RunOne(const std::string& name) {
   absl::StatusOr<GuestTopology> topology = GuestTopology::Read();
   if (!topology.ok()) return Fail(kExitMiss, topology.status());
   std::unique_ptr<CgroupTree> cgroups = MakeKernelCgroupTree(
-      kCgroupRoot, settings->is_overcommitted ? kSlowWrite : kWrite);
+      {.root = settings->cgroup_root.value_or(kCgroupRoot),
+       .write_timeout = settings->is_overcommitted ? kSlowWrite : kWrite,
+       .owns_root = !settings->cgroup_root.has_value()});
   if (absl::Status status = cgroups->SetUp(); !status.ok()) {
     return Fail(kExitMiss, status);
   }
