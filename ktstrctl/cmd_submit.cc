@@ -40,9 +40,11 @@ void AddSubmitCommand(CLI::App& app, Command& chosen) {
   repeated(
       "--kernel", options->kernels,
       "Path, version, series or cache key (repeatable; default: discover)");
-  repeated("--scheduler", options->schedulers,
-           "Program, name of one built with the kernel, or \"default\" "
-           "(repeatable)");
+  repeated(
+      "--scheduler", options->schedulers,
+      "Program, name of one built with the kernel, or \"default\" "
+      "(repeatable): each a dimension, in place of what tests declare. "
+      "NAME=PATH: the program of the scheduler that tests declare as NAME");
   repeated("--scheduler-arg", options->scheduler_args,
            "Argument for every scheduler program (repeatable)");
   repeated("--filter", options->filters,

@@ -13,9 +13,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "absl/time/time.h"
-#include "base/elf_libraries.h"
 #include "base/file.h"
 #include "base/status_macros.h"
 #include "base/subprocess.h"
@@ -24,6 +22,7 @@
 #include "kconfig/verify.h"
 #include "kernel/cache.h"
 #include "kernel/resolve.h"
+#include "ktstrctl/schedulers.h"
 #include "ktstrctl/suite.h"
 #include "proto/fleet.pb.h"
 #include "results/result_directory.h"
@@ -32,7 +31,6 @@ namespace ktstr::ktstrctl {
 namespace {
 
 constexpr int kMaxAttempts = 100;
-constexpr char kDefaultScheduler[] = "default";
 
 absl::Status CheckNumbers(const SubmitOptions& options) {
   if (options.max_attempts < 0 || options.max_attempts > kMaxAttempts) {
@@ -75,23 +73,6 @@ absl::Status CheckFilters(const SubmitOptions& options,
   return filter.CheckEveryPatternMatched(names);
 }
 
-absl::Status AddLibraries(
-    const std::string& path, Artifacts& artifacts,
-    google::protobuf::RepeatedPtrField<v1::GuestFile>& files) {
-  absl::StatusOr<std::vector<ElfLibrary>> libraries = ElfLibrariesOf(path);
-  if (!libraries.ok()) {
-    return absl::InvalidArgumentError(libraries.status().message());
-  }
-  for (const ElfLibrary& library : *libraries) {
-    v1::GuestFile& file = *files.Add();
-    ABSL_ASSIGN_OR_RETURN(*file.mutable_content(),
-                          artifacts.Add(library.host_path));
-    file.set_guest_path(library.guest_path);
-    file.set_is_executable(true);
-  }
-  return absl::OkStatus();
-}
-
 absl::Status AddSuites(const SubmitOptions& options, Submission& submission) {
   std::set<std::string> seen;
   for (const std::string& path : options.suites) {
@@ -107,68 +88,6 @@ absl::Status AddSuites(const SubmitOptions& options, Submission& submission) {
                           submission.artifacts.Add(real));
     ABSL_RETURN_IF_ERROR(
         AddLibraries(real, submission.artifacts, *suite.mutable_libraries()));
-  }
-  return absl::OkStatus();
-}
-
-// The program that `text` means: a path, or a name among those built with the
-// kernels.
-absl::StatusOr<std::string> FindProgram(
-    const std::string& text,
-    const std::vector<kernel::ResolvedKernel>& kernels) {
-  if (absl::StrContains(text, "/") || FileExists(text)) {
-    return RealPath(text, "scheduler");
-  }
-  std::set<std::string> known = {kDefaultScheduler};
-  for (const kernel::ResolvedKernel& kernel : kernels) {
-    absl::StatusOr<std::string> found = kernel::FindScheduler(kernel, text);
-    if (found.ok()) return found;
-    for (const std::string& path : kernel.schedulers) {
-      known.emplace(Basename(path));
-    }
-  }
-  return absl::InvalidArgumentError(
-      absl::StrCat("scheduler \"", text, "\" is neither a file nor one of ",
-                   absl::StrJoin(known, ", "), " (built with the kernel)"));
-}
-
-absl::Status AddProgram(const std::string& path, const SubmitOptions& options,
-                        Submission& submission, v1::SchedulerSpec& scheduler) {
-  if (absl::Status elf = CheckElfExecutable(path); !elf.ok()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("scheduler ", elf.message()));
-  }
-  scheduler.set_name(std::string(Basename(path)));
-  ABSL_ASSIGN_OR_RETURN(*scheduler.mutable_binary(),
-                        submission.artifacts.Add(path));
-  for (const std::string& arg : options.scheduler_args) {
-    scheduler.add_args(arg);
-  }
-  return AddLibraries(path, submission.artifacts,
-                      *scheduler.mutable_libraries());
-}
-
-absl::Status AddSchedulers(const SubmitOptions& options,
-                           const std::vector<kernel::ResolvedKernel>& kernels,
-                           Submission& submission) {
-  std::set<std::string> names;
-  for (const std::string& text : options.schedulers) {
-    v1::SchedulerSpec& scheduler = *submission.request->add_schedulers();
-    if (text == kDefaultScheduler) {
-      scheduler.set_name(kDefaultScheduler);
-    } else {
-      ABSL_ASSIGN_OR_RETURN(std::string path, FindProgram(text, kernels));
-      ABSL_RETURN_IF_ERROR(AddProgram(path, options, submission, scheduler));
-    }
-    if (!names.insert(scheduler.name()).second) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("two schedulers are called ", scheduler.name()));
-    }
-  }
-  bool has_program = names.size() > names.count(kDefaultScheduler);
-  if (!options.scheduler_args.empty() && !has_program) {
-    return absl::InvalidArgumentError(
-        "--scheduler-arg needs a --scheduler that is a program");
   }
   return absl::OkStatus();
 }
@@ -243,7 +162,14 @@ absl::StatusOr<Submission> PrepareSubmission(const SubmitOptions& options) {
   ABSL_ASSIGN_OR_RETURN(kernel::KernelCache cache, kernel::KernelCache::Open());
   ABSL_ASSIGN_OR_RETURN(std::vector<kernel::ResolvedKernel> kernels,
                         kernel::ResolveKernels(options.kernels, cache));
-  ABSL_RETURN_IF_ERROR(AddSchedulers(options, kernels, submission));
+  SchedulerChoices schedulers = {.given = options.schedulers,
+                                 .args = options.scheduler_args};
+  for (const std::string& path : options.suites) {
+    ABSL_ASSIGN_OR_RETURN(std::string real, RealPath(path, "suite"));
+    schedulers.suite_dirs.emplace_back(Dirname(real));
+  }
+  ABSL_RETURN_IF_ERROR(
+      AddSchedulers(schedulers, kernels, request, submission.artifacts));
   ABSL_RETURN_IF_ERROR(AddKernels(kernels, submission));
   for (const std::string& preset : options.presets) request.add_presets(preset);
   for (const std::string& filter : options.filters) request.add_filters(filter);

@@ -23,7 +23,7 @@ namespace ktstr::ktstrctl {
 struct SubmitOptions {
   std::vector<std::string> suites;
   std::vector<std::string> kernels;         // specs; empty: discovery
-  std::vector<std::string> schedulers;      // paths, names, "default"
+  std::vector<std::string> schedulers;      // as SchedulerChoices::given
   std::vector<std::string> scheduler_args;  // for each that is a program
   std::vector<std::string> filters;
   std::vector<std::string> presets;
