@@ -11,7 +11,9 @@
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "base/file.h"
 #include "base/status_macros.h"
 #include "hostd/initramfs.h"
@@ -24,6 +26,17 @@ constexpr int kMaxLibraries = 512;
 constexpr int kMaxConfigFiles = 16;
 // Each is an open file of this process.
 constexpr int kMaxShellFiles = 2000;
+constexpr int kMaxModules = 64;
+constexpr size_t kMaxModuleNameBytes = 64;
+
+// "vmw_vsock_virtio_transport.ko"
+bool IsModuleFileName(absl::string_view name) {
+  const bool is_short = name.size() <= kMaxModuleNameBytes;
+  if (!absl::ConsumeSuffix(&name, ".ko") || name.empty()) return false;
+  return is_short && std::all_of(name.begin(), name.end(), [](char c) {
+           return absl::ascii_isalnum(c) || c == '_' || c == '-';
+         });
+}
 
 class Collector {
  public:
@@ -64,6 +77,26 @@ class Collector {
     return absl::OkStatus();
   }
 
+  using Modules = google::protobuf::RepeatedPtrField<ktstr::v1::ArtifactRef>;
+
+  absl::Status AddModules(const Modules& modules) {
+    if (modules.size() > kMaxModules) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          modules.size(), " kernel modules; at most ", kMaxModules));
+    }
+    for (const ktstr::v1::ArtifactRef& module : modules) {
+      if (!IsModuleFileName(module.name())) {
+        return absl::InvalidArgumentError(absl::StrCat(
+            "kernel module named ", PrintableText(module.name(), 64),
+            ": wanted is a file name of letters, digits, _ and - that ends in "
+            ".ko"));
+      }
+      ABSL_RETURN_IF_ERROR(Add(JoinPath(kGuestModuleDir, module.name()), module,
+                               /*is_executable=*/false));
+    }
+    return absl::OkStatus();
+  }
+
   std::vector<GuestImageFile> Take() { return std::move(files_); }
 
  private:
@@ -88,6 +121,7 @@ absl::StatusOr<std::vector<GuestImageFile>> FetchGuestFiles(
     return absl::InvalidArgumentError("the lease names no suite binary");
   }
   Collector collector(cache);
+  ABSL_RETURN_IF_ERROR(collector.AddModules(variant.kernel().modules()));
   ABSL_RETURN_IF_ERROR(collector.Add(kGuestSuitePath, variant.suite(),
                                      /*is_executable=*/true));
   ABSL_RETURN_IF_ERROR(collector.AddLibraries(variant.suite_libraries()));
@@ -107,6 +141,7 @@ absl::StatusOr<std::vector<GuestImageFile>> FetchGuestFiles(
 absl::StatusOr<std::vector<GuestImageFile>> FetchShellFiles(
     const ktstr::v1::ShellRequest& request, ArtifactCache* cache) {
   Collector collector(cache);
+  ABSL_RETURN_IF_ERROR(collector.AddModules(request.kernel_modules()));
   ABSL_RETURN_IF_ERROR(
       collector.AddFiles(request.files(), "files for a shell", kMaxShellFiles));
   std::vector<GuestImageFile> files = collector.Take();
@@ -134,6 +169,8 @@ PackGuest MakePackGuest(std::string guestd, std::string cache_dir) {
         tail.suite = host_path;
       } else if (file.guest_path == kGuestSchedulerPath) {
         tail.scheduler = host_path;
+      } else if (Dirname(file.guest_path) == kGuestModuleDir) {
+        tail.modules.push_back({host_path, file.guest_path});
       } else {
         tail.files.push_back({host_path, file.guest_path, file.is_executable});
       }

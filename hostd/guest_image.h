@@ -26,17 +26,19 @@ struct GuestImageFile {
 };
 
 // The files a variant adds to the base initramfs, fetched into the cache:
-// suite, scheduler, their libraries, configuration files.
+// kernel modules in loading order, suite, scheduler, their libraries,
+// configuration files.
 //
 // Errors:
 //   InvalidArgument  no suite, a library path that is relative, too long, has
-//                    "..", or lies below /ktstr; the message names it.
+//                    "..", or lies below /ktstr, a module's name that is none;
+//                    the message names it.
 //   and ArtifactCache::Get's, with the artifact's name.
 absl::StatusOr<std::vector<GuestImageFile>> FetchGuestFiles(
     const ktstr::v1::VariantSpec& variant, ArtifactCache* cache);
 
-// The files of a guest for a shell, fetched into the cache; one of them is
-// busybox. Paths and errors as above.
+// The files of a guest for a shell, fetched into the cache: kernel modules,
+// then what the person sent; one of them is busybox. Paths and errors as above.
 absl::StatusOr<std::vector<GuestImageFile>> FetchShellFiles(
     const ktstr::v1::ShellRequest& request, ArtifactCache* cache);
 
@@ -47,7 +49,8 @@ using PackGuest = std::function<absl::StatusOr<std::vector<UniqueFd>>(
     const std::vector<GuestImageFile>&)>;
 
 // Packs with hostd/initramfs.h: the cached base around the program `guestd`,
-// and the tail in a memory file. Suite and scheduler are known by their paths.
+// and the tail in a memory file. Modules, suite and scheduler are known by
+// their paths.
 PackGuest MakePackGuest(std::string guestd, std::string cache_dir);
 
 // ArtifactCache::Get of a reference, with its name in the error.

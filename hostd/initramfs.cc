@@ -225,14 +225,14 @@ absl::Status CheckGuestFilePath(const std::string& guest_path) {
 
 namespace {
 
-absl::Status AddModules(const std::vector<std::string>& modules,
+absl::Status AddModules(const std::vector<InitramfsFile>& modules,
                         CpioWriter& writer) {
   if (modules.empty()) return absl::OkStatus();
   std::string order;
-  for (const std::string& module : modules) {
-    std::string path = JoinPath(kGuestModuleDir, Basename(module));
-    ABSL_RETURN_IF_ERROR(writer.AddFileFromPath(path, module));
-    absl::StrAppend(&order, path, "\n");
+  for (const InitramfsFile& module : modules) {
+    ABSL_RETURN_IF_ERROR(
+        writer.AddFileFromPath(module.guest_path, module.host_path));
+    absl::StrAppend(&order, module.guest_path, "\n");
   }
   return writer.AddFile(kGuestModuleOrderPath, order);
 }

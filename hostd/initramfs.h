@@ -107,8 +107,8 @@ struct InitramfsTail {
   // Shared libraries and other files, at their own paths; the same file named
   // twice is stored once.
   std::vector<InitramfsFile> files;
-  // Host paths of uncompressed kernel modules, in loading order.
-  std::vector<std::string> modules;
+  // Uncompressed kernel modules, in loading order, for kGuestModuleDir.
+  std::vector<InitramfsFile> modules;
 };
 
 // Errors: InvalidArgument for a path that is not absolute and plain, or that

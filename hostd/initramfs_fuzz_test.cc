@@ -76,7 +76,8 @@ void WriteTail(absl::string_view input, const Source& source, int fd) {
     if (line.empty()) continue;
     switch (line[0] % 4) {
       case 0:
-        tail.modules.push_back(source.path);
+        tail.modules.push_back({.host_path = source.path,
+                                .guest_path = std::string(line.substr(1))});
         break;
       case 1:
         tail.scheduler = source.path;
@@ -92,6 +93,7 @@ void WriteTail(absl::string_view input, const Source& source, int fd) {
     }
   }
   if (tail.files.size() > 64) tail.files.resize(64);
+  if (tail.modules.size() > 64) tail.modules.resize(64);
   if (WriteInitramfsTail(tail, fd).ok() && lseek(fd, 0, SEEK_CUR) % 4096 != 0) {
     abort();
   }

@@ -174,7 +174,8 @@ TEST_F(InitramfsTest, TailEndsWithTheSentinel) {
   tail.scheduler = Write("sched", "SCHED");
   tail.files = {{Write("libc", "LIBC"), "/lib/libc.so.6", true},
                 {Path("libc"), "/lib/libc.so.6", true}};
-  tail.modules = {Write("vsock.ko", "M1"), Write("virtio.ko", "M2")};
+  tail.modules = {{Write("1", "M1"), "/ktstr/modules/vsock.ko"},
+                  {Write("2", "M2"), "/ktstr/modules/virtio.ko"}};
   ASSERT_OK(WriteInitramfsTail(tail, fd_.get()));
   std::string archive = Archive();
   EXPECT_THAT(

@@ -22,6 +22,7 @@
 #include "base/status_macros.h"
 #include "kconfig/fragments.h"
 #include "kernel/cache_key.h"
+#include "kernel/decompress.h"
 #include "kernel/image.h"
 
 namespace ktstr::kernel {
@@ -29,6 +30,7 @@ namespace {
 
 constexpr absl::string_view kWorkPrefix = ".work-";
 constexpr uint64_t kMaxMetadataBytes = uint64_t{1} << 20;
+constexpr uint64_t kMaxModuleBytes = uint64_t{64} << 20;
 
 absl::Status PathError(absl::string_view verb, absl::string_view path) {
   return absl::ErrnoToStatus(errno, absl::StrCat(verb, " ", path));
@@ -338,6 +340,20 @@ absl::StatusOr<std::string> KernelCache::UnpackedImage(
   ABSL_ASSIGN_OR_RETURN(std::string elf, ExtractVmlinux(image));
   ABSL_ASSIGN_OR_RETURN(std::string stripped, StripDebug(elf));
   ABSL_RETURN_IF_ERROR(WriteFileAtomically(path, stripped));
+  return path;
+}
+
+absl::StatusOr<std::string> KernelCache::UnpackedModule(
+    absl::string_view module) const {
+  std::string path = absl::StrCat(root_, "/.images/", Sha256Hex(module), ".ko");
+  if (FileExists(path)) return path;
+  ABSL_ASSIGN_OR_RETURN(std::string elf, Decompress(module, kMaxModuleBytes));
+  if (!absl::StartsWith(elf,
+                        "\x7f"
+                        "ELF")) {
+    return absl::InvalidArgumentError("no ELF file inside");
+  }
+  ABSL_RETURN_IF_ERROR(WriteFileAtomically(path, elf));
   return path;
 }
 

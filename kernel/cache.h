@@ -135,6 +135,11 @@ class KernelCache {
   // Errors: those of ExtractVmlinux() and StripDebug().
   absl::StatusOr<std::string> UnpackedImage(absl::string_view image) const;
 
+  // The ELF file inside `module`, a compressed kernel module; kept as above.
+  //
+  // Errors: those of Decompress(); InvalidArgument for something else inside.
+  absl::StatusOr<std::string> UnpackedModule(absl::string_view module) const;
+
  private:
   explicit KernelCache(std::string root) : root_(std::move(root)) {}
   ListedKernel Inspect(absl::string_view key) const;

@@ -19,6 +19,7 @@
 #include "kernel/cache.h"
 #include "kernel/resolve.h"
 #include "ktstrctl/include_files.h"
+#include "ktstrctl/submitted_kernel.h"
 #include "model/guest_layout.h"
 #include "model/topology.h"
 #include "proto/shells.pb.h"
@@ -118,8 +119,10 @@ absl::Status AddKernel(const ShellOptions& options, PreparedShell& shell) {
   ABSL_ASSIGN_OR_RETURN(kernel::KernelCache cache, kernel::KernelCache::Open());
   ABSL_ASSIGN_OR_RETURN(kernel::ResolvedKernel kernel,
                         kernel::ResolveKernel(options.kernel, cache));
-  ABSL_ASSIGN_OR_RETURN(*shell.request->mutable_kernel(),
-                        shell.artifacts.Add(kernel.vmlinux_path, "vmlinux"));
+  ABSL_ASSIGN_OR_RETURN(v1::KernelSpec spec,
+                        PrepareKernel(kernel, cache, shell.artifacts));
+  *shell.request->mutable_kernel() = std::move(*spec.mutable_image());
+  *shell.request->mutable_kernel_modules() = std::move(*spec.mutable_modules());
   return absl::OkStatus();
 }
 

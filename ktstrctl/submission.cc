@@ -19,10 +19,10 @@
 #include "base/subprocess.h"
 #include "gauntlet/filter.h"
 #include "gauntlet/preset.h"
-#include "kconfig/verify.h"
 #include "kernel/cache.h"
 #include "kernel/resolve.h"
 #include "ktstrctl/schedulers.h"
+#include "ktstrctl/submitted_kernel.h"
 #include "ktstrctl/suite.h"
 #include "proto/fleet.pb.h"
 #include "results/result_directory.h"
@@ -92,29 +92,8 @@ absl::Status AddSuites(const SubmitOptions& options, Submission& submission) {
   return absl::OkStatus();
 }
 
-// By its configuration; an image that carries none names the types of
-// sched_ext in its BTF or symbols when it has it.
-absl::StatusOr<bool> HasSchedExt(const kernel::ResolvedKernel& kernel) {
-  if (kernel.config) return kernel.config->IsBuiltIn("SCHED_CLASS_EXT");
-  ABSL_ASSIGN_OR_RETURN(std::string image, ReadFile(kernel.vmlinux_path));
-  return absl::StrContains(image, "sched_ext_ops");
-}
-
-absl::Status NoSchedExt(const kernel::ResolvedKernel& kernel,
-                        const std::string& scheduler) {
-  std::string what = "CONFIG_SCHED_CLASS_EXT is not set";
-  if (kernel.config) {
-    for (const kconfig::MissingOption& missing :
-         kconfig::MissingFor(kconfig::Requirement::kSchedExt, *kernel.config)) {
-      if (missing.option == "SCHED_CLASS_EXT") what = missing.ToString();
-    }
-  }
-  return absl::InvalidArgumentError(absl::StrCat("kernel ", kernel.origin,
-                                                 " cannot run scheduler ",
-                                                 scheduler, ": ", what));
-}
-
 absl::Status AddKernels(const std::vector<kernel::ResolvedKernel>& kernels,
+                        const kernel::KernelCache& cache,
                         Submission& submission) {
   std::string program;
   for (const v1::SchedulerSpec& scheduler : submission.request->schedulers()) {
@@ -122,16 +101,10 @@ absl::Status AddKernels(const std::vector<kernel::ResolvedKernel>& kernels,
   }
   for (const kernel::ResolvedKernel& resolved : kernels) {
     v1::KernelSpec& kernel = *submission.request->add_kernels();
-    kernel.set_label(resolved.label);
-    kernel.set_version(resolved.version);
-    ABSL_ASSIGN_OR_RETURN(
-        *kernel.mutable_image(),
-        submission.artifacts.Add(resolved.vmlinux_path, "vmlinux"));
-    ABSL_ASSIGN_OR_RETURN(bool has_sched_ext, HasSchedExt(resolved));
-    kernel.set_has_sched_ext(has_sched_ext);
-    if (!program.empty() && !has_sched_ext) {
-      return NoSchedExt(resolved, program);
-    }
+    ABSL_ASSIGN_OR_RETURN(kernel,
+                          PrepareKernel(resolved, cache, submission.artifacts));
+    if (program.empty()) continue;
+    ABSL_RETURN_IF_ERROR(CheckSchedExt(resolved, kernel, program));
   }
   return absl::OkStatus();
 }
@@ -170,7 +143,7 @@ absl::StatusOr<Submission> PrepareSubmission(const SubmitOptions& options) {
   }
   ABSL_RETURN_IF_ERROR(
       AddSchedulers(schedulers, kernels, request, submission.artifacts));
-  ABSL_RETURN_IF_ERROR(AddKernels(kernels, submission));
+  ABSL_RETURN_IF_ERROR(AddKernels(kernels, cache, submission));
   for (const std::string& preset : options.presets) request.add_presets(preset);
   for (const std::string& filter : options.filters) request.add_filters(filter);
   request.set_request_id(MakeRequestId());

@@ -3,11 +3,12 @@
 # lab host, and says which in one line.
 #
 # Usage: tools/with_kvm.sh --kernel VMLINUX [--out DIR] [--qemu] [--with PATH]...
-#          -- PROGRAM [ARG...]
+#          [--tree DIR]... -- PROGRAM [ARG...]
 #   --kernel  cached test kernel; its schedulers lie beside it
 #   --out     directory for results, visible to the program as $KTSTR_OUT
 #   --qemu    the program starts qemu-system-x86_64
 #   --with    the program needs this program of this machine, at the same place
+#   --tree    the program reads this directory of this machine, at the same place
 # PROGRAM is a name in out/. In an ARG, "@bin" stands for the directory of the
 # programs, "@kernel", "@bzimage" and "@scheduler" for the kernel, the same kernel
 # packed, and its scx_simple, "@out" for the results directory.
@@ -18,14 +19,16 @@ kernel=
 results=
 needs_qemu=
 needed=()
+trees=()
 while [[ $# -gt 0 ]]; do
   case $1 in
     --kernel) kernel=$2; shift 2 ;;
     --out) results=$2; shift 2 ;;
     --qemu) needs_qemu=1; shift ;;
     --with) needed+=("$2"); shift 2 ;;
+    --tree) trees+=("$(realpath "$2")"); shift 2 ;;
     --) shift; break ;;
-    -h | --help) sed -n '2,15s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '2,16s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) echo "with_kvm.sh: unknown argument $1" >&2; exit 2 ;;
   esac
 done
@@ -79,6 +82,7 @@ if [[ -n $needs_qemu ]]; then
   lab+=(--program "$qemu:$qemu" --dir /usr/share/qemu:/usr/share/qemu
     --dir /usr/share/seabios:/usr/share/seabios)
 fi
+for path in ${trees[@]+"${trees[@]}"}; do lab+=(--dir "$path:$path"); done
 for path in ${needed[@]+"${needed[@]}"}; do lab+=(--program "$path:$path"); done
 for variable in "${environment[@]}"; do lab+=(--env "$variable"); done
 exec "${lab[@]}" -- "/ktstr/bin/$program" ${arguments[@]+"${arguments[@]}"}

@@ -16,6 +16,7 @@ namespace {
 
 constexpr size_t kMaxGuestPath = 1024;
 constexpr size_t kMaxName = 200;
+constexpr int kMaxModules = 64;
 
 template <typename... Parts>
 absl::Status Invalid(const Parts&... parts) {
@@ -62,6 +63,18 @@ absl::Status CheckGuestFiles(const GuestFiles& files, absl::string_view where) {
                      "than ",
                      kMaxGuestPath, " bytes");
     }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckModules(const KernelModules& modules,
+                          absl::string_view where) {
+  if (modules.size() > kMaxModules) {
+    return Invalid(where, ": ", modules.size(),
+                   " kernel modules, accepted are at most ", kMaxModules);
+  }
+  for (const v1::ArtifactRef& module : modules) {
+    ABSL_RETURN_IF_ERROR(CheckArtifact(module, where));
   }
   return absl::OkStatus();
 }

@@ -21,6 +21,12 @@ absl::Status CheckArtifact(const v1::ArtifactRef& ref, absl::string_view where);
 // and clean, or belongs to the guest's own set-up.
 absl::Status CheckGuestFiles(const GuestFiles& files, absl::string_view where);
 
+using KernelModules = google::protobuf::RepeatedPtrField<v1::ArtifactRef>;
+
+// The same for kernel modules, of which a guest loads a few.
+absl::Status CheckModules(const KernelModules& modules,
+                          absl::string_view where);
+
 }  // namespace ktstr::coordinator
 
 #endif  // KTSTR_COORDINATOR_CONVERTERS_GUEST_FILES_H_

@@ -51,6 +51,7 @@ absl::StatusOr<Topology> CheckShellRequest(const v1::ShellRequest& request) {
                    kMinMemoryMib, " to ", kMaxMemoryMib);
   }
   ABSL_RETURN_IF_ERROR(CheckArtifact(request.kernel(), "kernel"));
+  ABSL_RETURN_IF_ERROR(CheckModules(request.kernel_modules(), "kernel"));
   if (request.files_size() > kMaxFiles) {
     return Invalid(request.files_size(), " files for one guest, accepted are ",
                    "at most ", kMaxFiles);
@@ -62,6 +63,8 @@ absl::StatusOr<Topology> CheckShellRequest(const v1::ShellRequest& request) {
 
 std::vector<v1::ArtifactRef> ArtifactsOf(const v1::ShellRequest& request) {
   std::vector<v1::ArtifactRef> artifacts = {request.kernel()};
+  artifacts.insert(artifacts.end(), request.kernel_modules().begin(),
+                   request.kernel_modules().end());
   for (const v1::GuestFile& file : request.files()) {
     artifacts.push_back(file.content());
   }

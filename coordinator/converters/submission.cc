@@ -114,8 +114,9 @@ absl::Status CheckDimensions(const v1::SubmitRequest& request) {
   }
   for (const v1::KernelSpec& kernel : request.kernels()) {
     ABSL_RETURN_IF_ERROR(CheckLabel("kernel label", kernel.label()));
-    ABSL_RETURN_IF_ERROR(
-        CheckArtifact(kernel.image(), absl::StrCat("kernel ", kernel.label())));
+    const std::string where = absl::StrCat("kernel ", kernel.label());
+    ABSL_RETURN_IF_ERROR(CheckArtifact(kernel.image(), where));
+    ABSL_RETURN_IF_ERROR(CheckModules(kernel.modules(), where));
   }
   for (const v1::SchedulerSpec& scheduler : request.schedulers()) {
     ABSL_RETURN_IF_ERROR(CheckScheduler(scheduler));
@@ -238,7 +239,10 @@ std::vector<v1::ArtifactRef> ArtifactsOf(const v1::SubmitRequest& request) {
       }
     }
   }
-  for (const v1::KernelSpec& kernel : request.kernels()) add(kernel.image());
+  for (const v1::KernelSpec& kernel : request.kernels()) {
+    add(kernel.image());
+    for (const v1::ArtifactRef& module : kernel.modules()) add(module);
+  }
   return all;
 }
 
