@@ -122,6 +122,9 @@ class DaemonTest : public ::testing::Test {
                                     return BoundSocket(Path("uevents"),
                                                        SOCK_DGRAM);
                                   }};
+    options_.session.sched_ext.open_messages = [this] {
+      return BoundSocket(Path("uevents.kmsg"), SOCK_DGRAM);
+    };
     options_.session.cgroup_root = Path("cgroup");
     options_.session.heartbeat_interval = absl::Milliseconds(20);
     options_.session.grace_without_scheduler = absl::Milliseconds(50);
@@ -248,6 +251,7 @@ TEST_F(DaemonTest, PassingTestUnderAScheduler) {
   EXPECT_FALSE(received.reports[0].died());
   EXPECT_FALSE(received.reports[0].detached_early());
   EXPECT_EQ(received.reports[0].exit_code(), 0);
+  EXPECT_EQ(received.reports[0].exit().kind(), v1::EXIT_UNREGISTERED_BY_USER);
   EXPECT_THAT(received.scheduler_log, HasSubstr("fake scheduler: attach"));
   EXPECT_THAT(received.test_log, Not(HasSubstr("SCHED_PID=(absent)")));
 }
@@ -321,6 +325,7 @@ TEST_F(DaemonTest, SchedulerThatDiesAtStartIsAFindingWithItsLastLine) {
   ASSERT_TRUE(received.status.ok());
   EXPECT_THAT(received.phases, ElementsAre(v1::INIT));
   ASSERT_EQ(received.failures.size(), 1u);
+  EXPECT_FALSE(received.reports.back().has_exit());
   EXPECT_EQ(received.failures[0].kind(), v1::SCHEDULER_DIED);
   EXPECT_THAT(received.failures[0].message(), HasSubstr("exit code 3"));
   EXPECT_THAT(received.failures[0].message(),
@@ -366,6 +371,8 @@ TEST_F(DaemonTest, SchedulerDeathDuringTheTestIsReportedAndEndsTheTest) {
   ASSERT_GE(received.reports.size(), 2u);
   EXPECT_TRUE(received.reports.back().died());
   EXPECT_EQ(received.reports.back().exit_signal(), SIGKILL);
+  EXPECT_EQ(received.reports.back().exit().kind(),
+            v1::EXIT_UNREGISTERED_BY_USER);
   EXPECT_EQ(received.exit.exit_signal(), SIGKILL);
   EXPECT_FALSE(received.exit.timed_out());
   EXPECT_THAT(received.verdicts, IsEmpty());
@@ -378,6 +385,11 @@ TEST_F(DaemonTest, SchedulerUnloadedByTheKernelIsReportedAsSuch) {
   ASSERT_GE(received.reports.size(), 2u);
   EXPECT_TRUE(received.reports.front().detached_early());
   EXPECT_FALSE(received.reports.front().died());
+  const v1::SchedulerExit& exit = received.reports.back().exit();
+  EXPECT_EQ(exit.kind(), v1::EXIT_ERROR_STALL);
+  EXPECT_EQ(exit.message(), "worker[7] failed to run for 1.500s");
+  EXPECT_EQ(exit.stalled_task().comm(), "worker");
+  EXPECT_THAT(exit.backtrace(), ElementsAre("frame+0x1/0x2"));
   EXPECT_THAT(received.phases, Contains(v1::DETACHED));
 }
 

@@ -68,13 +68,23 @@ absl::StatusOr<std::unique_ptr<SchedExt>> SchedExt::Create(
                      "needed)"));
   }
   ABSL_ASSIGN_OR_RETURN(UniqueFd uevents, options.open_uevents());
-  return std::unique_ptr<SchedExt>(
+  std::unique_ptr<SchedExt> sched_ext(
       new SchedExt(options.dir, std::move(uevents), loop));
+  absl::StatusOr<UniqueFd> messages = options.open_messages();
+  if (messages.ok()) sched_ext->ListenTo(*std::move(messages));
+  return sched_ext;
 }
 
 SchedExt::SchedExt(std::string dir, UniqueFd uevents, EventLoop* loop)
     : dir_(std::move(dir)), uevents_(std::move(uevents)), loop_(loop) {
   loop_->Watch(uevents_.get(), POLLIN, [this] { OnUevents(); });
+}
+
+void SchedExt::ListenTo(UniqueFd messages) {
+  messages_ = std::make_unique<KernelMessages>(
+      std::move(messages), loop_, [this](absl::string_view message) {
+        if (exit_reader_.Add(message) && on_change_) on_change_();
+      });
 }
 
 SchedExt::~SchedExt() { loop_->Forget(uevents_.get()); }
@@ -87,6 +97,18 @@ SchedExtState SchedExt::ReadState() const {
 std::string SchedExt::ReadOps() const {
   absl::StatusOr<std::string> text = ReadFile(JoinPath(dir_, "root/ops"), 4096);
   return text.ok() ? std::string(absl::StripAsciiWhitespace(*text)) : "";
+}
+
+absl::optional<v1::SchedulerExit> SchedExt::ReadExit() {
+  if (!messages_) return absl::nullopt;
+  // In this order: once it is disabled, all has been said.
+  const SchedExtState state = ReadState();
+  messages_->Drain();
+  if (exit_reader_.exit()) return exit_reader_.exit();
+  if (state != SchedExtState::kDisabled) return absl::nullopt;
+  v1::SchedulerExit silent;
+  silent.set_kind(v1::EXIT_DONE);
+  return silent;
 }
 
 void SchedExt::OnUevents() {

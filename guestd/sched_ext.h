@@ -11,8 +11,12 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "absl/types/optional.h"
 #include "base/unique_fd.h"
 #include "guestd/event_loop.h"
+#include "guestd/kernel_messages.h"
+#include "guestd/scheduler_exit.h"
+#include "proto/outcome.pb.h"
 
 namespace ktstr::guestd {
 
@@ -38,9 +42,9 @@ absl::StatusOr<UniqueFd> OpenKernelUevents();
 //
 // The kernel announces two changes: "add" of sched_ext/root after the state has
 // become "enabled", and "remove" while it is "disabling"
-// (kernel/sched/ext.c 6.12: scx_ops_enable, scx_ops_disable_workfn). The short
-// rest of the way to "disabled" is announced by nothing and is rechecked with a
-// growing pause.
+// (kernel/sched/ext.c 6.12: scx_ops_enable, scx_ops_disable_workfn). Before the
+// latter it says why in its log. The short rest of the way to "disabled" is
+// announced by nothing and is rechecked with a growing pause.
 //
 // Threads: the loop's.
 class SchedExt {
@@ -48,6 +52,9 @@ class SchedExt {
   struct Options {
     std::string dir = "/sys/kernel/sched_ext";
     std::function<absl::StatusOr<UniqueFd>()> open_uevents = OpenKernelUevents;
+    // Without them there is no exit().
+    std::function<absl::StatusOr<UniqueFd>()> open_messages =
+        OpenKernelMessages;
   };
 
   // Errors:
@@ -62,7 +69,13 @@ class SchedExt {
   // Name of the attached scheduler; empty when there is none.
   std::string ReadOps() const;
 
-  // Called after every announcement; nullptr for nobody.
+  // Why a scheduler has ended since Create(), as far as the kernel has said.
+  // EXIT_DONE when none is attached and the kernel has said nothing; nothing
+  // when one is, or when the kernel's messages cannot be read.
+  absl::optional<v1::SchedulerExit> ReadExit();
+
+  // Called after every announcement, and when the kernel's log says that a
+  // scheduler has ended; nullptr for nobody.
   void OnChange(std::function<void()> on_change) {
     on_change_ = std::move(on_change);
   }
@@ -73,12 +86,15 @@ class SchedExt {
 
  private:
   SchedExt(std::string dir, UniqueFd uevents, EventLoop* loop);
+  void ListenTo(UniqueFd messages);
   void OnUevents();
 
   const std::string dir_;
   UniqueFd uevents_;
   EventLoop* const loop_;
   std::function<void()> on_change_;
+  SchedulerExitReader exit_reader_;
+  std::unique_ptr<KernelMessages> messages_;  // fills the above
 };
 
 }  // namespace ktstr::guestd

@@ -55,14 +55,24 @@ class SchedExtDirTest : public ::testing::Test {
     kernel_.Reset(fds[0]);
     options_.dir = dir_.path();
     options_.open_uevents = [fd = fds[1]] { return UniqueFd(fd); };
+    EXPECT_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
+                         0, fds),
+              0);
+    log_.Reset(fds[0]);
+    options_.open_messages = [fd = fds[1]] { return UniqueFd(fd); };
   }
   void SetState(const std::string& state) {
     EXPECT_OK(WriteFileAtomically(JoinPath(dir_.path(), "state"), state));
+  }
+  void Log(const std::string& text) {
+    std::string record = "3,1,1,-;" + text + "\n";
+    EXPECT_GT(send(log_.get(), record.data(), record.size(), 0), 0);
   }
   absl::Duration Soon() { return RealClock().Monotonic() + absl::Seconds(30); }
 
   TempDir dir_;
   UniqueFd kernel_;
+  UniqueFd log_;
   SchedExt::Options options_;
   EventLoop loop_;
 };
@@ -86,6 +96,46 @@ TEST_F(SchedExtDirTest, OnlyItsOwnUeventsAreChanges) {
   ASSERT_GT(send(kernel_.get(), add.data(), add.size(), 0), 0);
   loop_.RunOnce(Soon());
   EXPECT_EQ(changes, 1);
+}
+
+TEST_F(SchedExtDirTest, EndInTheLogIsAChange) {
+  SetState("enabled");
+  ASSERT_OK_AND_ASSIGN(auto sched_ext, SchedExt::Create(options_, &loop_));
+  int changes = 0;
+  sched_ext->OnChange([&] { ++changes; });
+  Log("something else");
+  Log("sched_ext: BPF scheduler \"x\" disabled (scx_bpf_error)");
+  loop_.RunUntil([&] { return changes > 0; }, Soon());
+  EXPECT_EQ(changes, 1);
+}
+
+TEST_F(SchedExtDirTest, ExitIsReadWhole) {
+  SetState("enabled");
+  ASSERT_OK_AND_ASSIGN(auto sched_ext, SchedExt::Create(options_, &loop_));
+  EXPECT_FALSE(sched_ext->ReadExit().has_value());
+  Log("sched_ext: BPF scheduler \"x\" disabled (scx_bpf_error)");
+  Log("sched_ext: x: went wrong");
+  Log("   frame+0x1/0x2");
+  SetState("disabled");
+  absl::optional<v1::SchedulerExit> exit = sched_ext->ReadExit();
+  ASSERT_TRUE(exit.has_value());
+  EXPECT_EQ(exit->kind(), v1::EXIT_ERROR_BPF);
+  EXPECT_EQ(exit->message(), "went wrong");
+  EXPECT_EQ(exit->backtrace_size(), 1);
+}
+
+TEST_F(SchedExtDirTest, EndWithoutAWordIsDone) {
+  SetState("disabled");
+  ASSERT_OK_AND_ASSIGN(auto sched_ext, SchedExt::Create(options_, &loop_));
+  ASSERT_TRUE(sched_ext->ReadExit().has_value());
+  EXPECT_EQ(sched_ext->ReadExit()->kind(), v1::EXIT_DONE);
+}
+
+TEST_F(SchedExtDirTest, WithoutMessagesNothingIsSaidAboutTheEnd) {
+  SetState("disabled");
+  options_.open_messages = [] { return absl::PermissionDeniedError("no"); };
+  ASSERT_OK_AND_ASSIGN(auto sched_ext, SchedExt::Create(options_, &loop_));
+  EXPECT_FALSE(sched_ext->ReadExit().has_value());
 }
 
 TEST_F(SchedExtDirTest, AwaitsDisabledThroughDisabling) {

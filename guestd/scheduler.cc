@@ -5,6 +5,7 @@
 
 #include <signal.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -17,6 +18,9 @@ namespace {
 
 constexpr size_t kTailBytes = 2048;
 constexpr size_t kMaxLineBytes = 300;
+// How long a process may take to end after its scheduler has, to count as ended
+// by itself.
+constexpr absl::Duration kEndOfItself = absl::Seconds(1);
 
 v1::Finding MakeFinding(v1::FindingKind kind, std::string message) {
   v1::Finding finding;
@@ -125,6 +129,11 @@ bool Scheduler::Stop(absl::Duration timeout) {
   if (!child_) return true;
   absl::Duration start = RealClock().Monotonic();
   auto has_ended = [this] { return !child_->is_running(); };
+  // A process that dies takes its scheduler along before it is seen to be dead.
+  if (was_unloaded_ && !has_died_) {
+    has_died_ =
+        loop_->RunUntil(has_ended, start + std::min(kEndOfItself, timeout / 2));
+  }
   if (child_->is_running()) {
     child_->Kill(SIGINT);
     if (!loop_->RunUntil(has_ended, start + timeout / 2)) {
@@ -143,6 +152,12 @@ v1::SchedulerReport Scheduler::report() const {
   if (child_ && child_->exit()) {
     report.set_exit_code(child_->exit()->code);
     report.set_exit_signal(child_->exit()->signal);
+  }
+  if (!sched_ext_) return report;
+  absl::optional<v1::SchedulerExit> exit = sched_ext_->ReadExit();
+  // One that never attached may still have been refused with a reason.
+  if (exit && (is_attached_ || exit->kind() != v1::EXIT_DONE)) {
+    *report.mutable_exit() = *std::move(exit);
   }
   return report;
 }

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
+#include "base/proto_time.h"
 #include "hostd/text.h"
 
 namespace ktstr::hostd {
@@ -112,31 +113,92 @@ std::optional<Classification> JudgeVmm(const Evidence& e) {
                            e.vmm_exit->ToString(), ")", said));
 }
 
+// What the kernel said about the end of the scheduler; empty when nothing.
+std::string KernelOnScheduler(const Evidence& e) {
+  if (!e.scheduler || !e.scheduler->has_exit()) return e.console.sched_ext;
+  const ktstr::v1::SchedulerExit& exit = e.scheduler->exit();
+  std::string message = PrintableText(exit.message(), 512);
+  return absl::StrCat(PrintableText(exit.reason(), 128),
+                      message.empty() ? "" : absl::StrCat(" (", message, ")"));
+}
+
+// The same after a sentence.
+std::string KernelAddsOnScheduler(const Evidence& e) {
+  std::string kernel = KernelOnScheduler(e);
+  return kernel.empty() ? "" : absl::StrCat("; kernel: ", kernel);
+}
+
+Classification JudgeStall(const Evidence& e) {
+  const ktstr::v1::SchedulerExit& exit = e.scheduler->exit();
+  const ktstr::v1::StalledTask& task = exit.stalled_task();
+  std::string what =
+      exit.has_stalled_task()
+          ? absl::StrCat(
+                PrintableText(task.comm(), 64), "[", task.pid(),
+                "] did not run for ",
+                absl::ToDoubleSeconds(FromProtoDuration(task.waited())), " s")
+          : PrintableText(exit.message(), 512);
+  return Judge(
+      ktstr::v1::FAIL, ktstr::v1::SCHEDULER_STALLED,
+      absl::StrCat("scheduler ", e.scheduler_name, " stalled: ", what));
+}
+
+Classification JudgeEjection(const Evidence& e, absl::string_view when) {
+  std::string kernel = KernelOnScheduler(e);
+  return Judge(
+      ktstr::v1::FAIL, ktstr::v1::SCHEDULER_EJECTED,
+      absl::StrCat("the kernel ended scheduler ", e.scheduler_name, " ", when,
+                   ": ", kernel.empty() ? "it did not say why" : kernel));
+}
+
+// A scheduler that was attached.
+std::optional<Classification> JudgeSchedulerEnd(const Evidence& e) {
+  const ktstr::v1::SchedulerReport& report = *e.scheduler;
+  constexpr absl::string_view kEarly = "before the test was over";
+  const bool is_early = report.died() || report.detached_early();
+  const absl::string_view when = is_early ? kEarly : "when it was detached";
+  switch (report.exit().kind()) {
+    case ktstr::v1::EXIT_ERROR_STALL:
+      return JudgeStall(e);
+    case ktstr::v1::EXIT_ERROR:
+    case ktstr::v1::EXIT_ERROR_BPF:
+    case ktstr::v1::EXIT_UNREGISTERED_BY_KERNEL:
+    case ktstr::v1::EXIT_SYSRQ:
+      return JudgeEjection(e, when);
+    case ktstr::v1::EXIT_UNKNOWN:
+      // Another kernel may have other words for an ordinary end.
+      if (is_early) return JudgeEjection(e, when);
+      break;
+    default:
+      break;
+  }
+  if (report.died()) {
+    ExitStatus exit = {.code = report.exit_code(),
+                       .signal = report.exit_signal()};
+    return Judge(
+        ktstr::v1::FAIL, ktstr::v1::SCHEDULER_DIED,
+        absl::StrCat("scheduler ", e.scheduler_name, " ended ", kEarly, " (",
+                     exit.ToString(), ")", KernelAddsOnScheduler(e)));
+  }
+  if (!report.detached_early()) return std::nullopt;
+  if (report.exit().kind() == ktstr::v1::EXIT_UNREGISTERED_BY_USER ||
+      report.exit().kind() == ktstr::v1::EXIT_UNREGISTERED_BY_BPF) {
+    return Judge(ktstr::v1::FAIL, ktstr::v1::SCHEDULER_DIED,
+                 absl::StrCat("scheduler ", e.scheduler_name, " detached ",
+                              kEarly, KernelAddsOnScheduler(e)));
+  }
+  return JudgeEjection(e, kEarly);
+}
+
 std::optional<Classification> JudgeScheduler(const Evidence& e) {
-  std::string kernel = e.console.sched_ext.empty()
-                           ? ""
-                           : absl::StrCat("; kernel: ", e.console.sched_ext);
   if (e.failure && (e.failure->kind() == ktstr::v1::SCHEDULER_DIED ||
                     e.failure->kind() == ktstr::v1::SCHEDULER_NOT_ATTACHED)) {
-    return Judge(
-        ktstr::v1::FAIL, e.failure->kind(),
-        absl::StrCat(PrintableText(e.failure->message(), 512), kernel));
+    return Judge(ktstr::v1::FAIL, e.failure->kind(),
+                 absl::StrCat(PrintableText(e.failure->message(), 512),
+                              KernelAddsOnScheduler(e)));
   }
   if (!e.scheduler) return std::nullopt;
-  if (e.scheduler->died()) {
-    ExitStatus exit = {.code = e.scheduler->exit_code(),
-                       .signal = e.scheduler->exit_signal()};
-    return Judge(ktstr::v1::FAIL, ktstr::v1::SCHEDULER_DIED,
-                 absl::StrCat("scheduler ", e.scheduler_name,
-                              " ended before the test was over (",
-                              exit.ToString(), ")", kernel));
-  }
-  if (e.scheduler->detached_early()) {
-    return Judge(ktstr::v1::FAIL, ktstr::v1::SCHEDULER_DIED,
-                 absl::StrCat("the kernel ejected scheduler ", e.scheduler_name,
-                              " before the test was over", kernel));
-  }
-  return std::nullopt;
+  return JudgeSchedulerEnd(e);
 }
 
 Classification JudgeBootDeadline(const Evidence& e) {
@@ -161,11 +223,8 @@ Classification JudgeDeadline(const Evidence& e) {
                  absl::StrCat(what, "; kernel: ", e.console.lockup));
   }
   if (e.has_scheduler && e.is_test_requested) {
-    std::string kernel = e.console.sched_ext.empty()
-                             ? ""
-                             : absl::StrCat("; kernel: ", e.console.sched_ext);
     return Judge(ktstr::v1::FAIL, ktstr::v1::GUEST_HUNG,
-                 absl::StrCat(what, kernel));
+                 absl::StrCat(what, KernelAddsOnScheduler(e)));
   }
   return Miss(absl::StrCat(what, LastWords(e)));
 }

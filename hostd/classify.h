@@ -37,7 +37,7 @@ struct Classification {
 //   vmm killed, crashed, without a typed end, or
 //     internal error, entry failure, setup failure   MISS
 //   hello carries an init error                      MISS
-//   scheduler ended, ejected or never attached       FAIL SCHEDULER_DIED, ...
+//   scheduler stalled, ejected, ended, not attached  FAIL, see below
 //   boot deadline                                    MISS
 //   kernel oops                                      FAIL KERNEL_PANIC
 //   any later deadline, scheduler requested          FAIL GUEST_HUNG
@@ -50,7 +50,7 @@ struct Classification {
 //
 //   after a finished report                          outcome
 //   ------------------------------------------------ -------------------------
-//   scheduler ended, ejected or never attached       FAIL SCHEDULER_DIED, ...
+//   scheduler stalled, ejected, ended, not attached  FAIL, see below
 //   kernel oops                                      FAIL KERNEL_PANIC
 //   guestd names an INFRASTRUCTURE failure           MISS
 //   guestd names another failure                     ERROR
@@ -59,6 +59,21 @@ struct Classification {
 //   no verdict, or test ended badly after a pass     ERROR TEST_CRASHED
 //   verdict with TEST_BODY_ERROR                     ERROR
 //   verdict skipped / failed / passed                SKIP / FAIL / PASS
+//
+// Of a scheduler, the first that applies:
+//
+//   seen                                             finding
+//   ------------------------------------------------ -------------------------
+//   it never attached: guestd says why               SCHEDULER_DIED or
+//                                                    SCHEDULER_NOT_ATTACHED
+//   the kernel ended it: a task did not run          SCHEDULER_STALLED
+//   the kernel ended it: an error, itself, SysRq     SCHEDULER_EJECTED
+//   its process ended, or it detached by itself,
+//     before the test was over                       SCHEDULER_DIED
+//   the kernel unloaded it and did not say why       SCHEDULER_EJECTED
+//
+// Whether its process has ended as well says nothing once the kernel has: most
+// schedulers end when they are told.
 //
 // A guest that hangs only after its last event (shutdown deadline) keeps its
 // verdict: nothing under test was running any more.

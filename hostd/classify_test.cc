@@ -35,6 +35,15 @@ void UseScheduler(Evidence* e) {
   e->scheduler_name = "scx_test";
 }
 
+// As guestd reports it while the test runs.
+void EndByKernel(Evidence* e, ktstr::v1::SchedulerExitKind kind,
+                 const char* reason, const char* message) {
+  e->scheduler.emplace().set_detached_early(true);
+  e->scheduler->mutable_exit()->set_kind(kind);
+  e->scheduler->mutable_exit()->set_reason(reason);
+  e->scheduler->mutable_exit()->set_message(message);
+}
+
 void Finish(Evidence* e) {
   Reach(e, ktstr::v1::SHUT_DOWN);
   e->is_finished = true;
@@ -159,7 +168,95 @@ const Row kRows[] = {
        GiveVerdict(e, true);
        e->scheduler.emplace().set_detached_early(true);
      },
-     ktstr::v1::FAIL, ktstr::v1::SCHEDULER_DIED, "ejected"},
+     ktstr::v1::FAIL, ktstr::v1::SCHEDULER_EJECTED, "did not say why"},
+    {"stall_names_the_task_whatever_became_of_the_process",
+     [](Evidence* e) {
+       UseScheduler(e);
+       GiveVerdict(e, true);
+       EndByKernel(e, ktstr::v1::EXIT_ERROR_STALL, "runnable task stall",
+                   "w[7] failed to run for 1.020s");
+       auto& task = *e->scheduler->mutable_exit()->mutable_stalled_task();
+       task.set_comm("w");
+       task.set_pid(7);
+       task.mutable_waited()->set_seconds(1);
+       task.mutable_waited()->set_nanos(20000000);
+       e->scheduler->set_died(true);
+       e->scheduler->set_exit_code(3);
+     },
+     ktstr::v1::FAIL, ktstr::v1::SCHEDULER_STALLED,
+     "scheduler scx_test stalled: w[7] did not run for 1.02 s"},
+    {"stall_of_the_watchdog_itself",
+     [](Evidence* e) {
+       UseScheduler(e);
+       GiveVerdict(e, true);
+       EndByKernel(e, ktstr::v1::EXIT_ERROR_STALL, "runnable task stall",
+                   "watchdog failed to check in for 2.000s");
+     },
+     ktstr::v1::FAIL, ktstr::v1::SCHEDULER_STALLED,
+     "stalled: watchdog failed to check in for 2.000s"},
+    {"error_of_a_scheduler_whose_process_lives",
+     [](Evidence* e) {
+       UseScheduler(e);
+       GiveVerdict(e, true);
+       EndByKernel(e, ktstr::v1::EXIT_ERROR, "runtime error", "bad CPU 9");
+     },
+     ktstr::v1::FAIL, ktstr::v1::SCHEDULER_EJECTED,
+     "the kernel ended scheduler scx_test before the test was over: runtime "
+     "error (bad CPU 9)"},
+    {"error_when_detached",
+     [](Evidence* e) {
+       UseScheduler(e);
+       GiveVerdict(e, true);
+       EndByKernel(e, ktstr::v1::EXIT_ERROR_BPF, "scx_bpf_error", "");
+       e->scheduler->set_detached_early(false);
+     },
+     ktstr::v1::FAIL, ktstr::v1::SCHEDULER_EJECTED,
+     "when it was detached: scx_bpf_error"},
+    {"ended_for_a_reason_of_another_kernel",
+     [](Evidence* e) {
+       UseScheduler(e);
+       GiveVerdict(e, true);
+       EndByKernel(e, ktstr::v1::EXIT_UNKNOWN, "parent exiting", "");
+     },
+     ktstr::v1::FAIL, ktstr::v1::SCHEDULER_EJECTED, "parent exiting"},
+    {"ordinary_end_in_words_of_another_kernel",
+     [](Evidence* e) {
+       UseScheduler(e);
+       GiveVerdict(e, true);
+       EndByKernel(e, ktstr::v1::EXIT_UNKNOWN, "taken out by its owner", "");
+       e->scheduler->set_detached_early(false);
+     },
+     ktstr::v1::PASS, kNoFinding, ""},
+    {"ordinary_end",
+     [](Evidence* e) {
+       UseScheduler(e);
+       GiveVerdict(e, true);
+       EndByKernel(e, ktstr::v1::EXIT_UNREGISTERED_BY_USER,
+                   "unregistered from user space", "");
+       e->scheduler->set_detached_early(false);
+     },
+     ktstr::v1::PASS, kNoFinding, ""},
+    {"killed_scheduler_takes_itself_along",
+     [](Evidence* e) {
+       UseScheduler(e);
+       GiveVerdict(e, true);
+       EndByKernel(e, ktstr::v1::EXIT_UNREGISTERED_BY_USER,
+                   "unregistered from user space", "");
+       e->scheduler->set_died(true);
+       e->scheduler->set_exit_signal(9);
+     },
+     ktstr::v1::FAIL, ktstr::v1::SCHEDULER_DIED,
+     "by signal 9 (Killed)); kernel: unregistered from user space"},
+    {"detached_by_itself",
+     [](Evidence* e) {
+       UseScheduler(e);
+       GiveVerdict(e, true);
+       EndByKernel(e, ktstr::v1::EXIT_UNREGISTERED_BY_BPF,
+                   "unregistered from BPF", "enough");
+     },
+     ktstr::v1::FAIL, ktstr::v1::SCHEDULER_DIED,
+     "detached before the test was over; kernel: unregistered from BPF "
+     "(enough)"},
     {"scheduler_never_attached",
      [](Evidence* e) {
        UseScheduler(e);

@@ -33,8 +33,8 @@ void Bound(ktstr::v1::Finding* finding) {
 }
 
 template <typename List>
-void Shorten(List* list) {
-  while (list->size() > GuestRecord::kMaxListed) list->RemoveLast();
+void Shorten(List* list, int max = GuestRecord::kMaxListed) {
+  while (list->size() > max) list->RemoveLast();
 }
 
 ktstr::v1::Verdict Bounded(ktstr::v1::Verdict verdict) {
@@ -44,6 +44,28 @@ ktstr::v1::Verdict Bounded(ktstr::v1::Verdict verdict) {
   for (auto& finding : *verdict.mutable_findings()) Bound(&finding);
   for (auto& group : *verdict.mutable_groups()) Bound(group.mutable_cgroup());
   return verdict;
+}
+
+void Bound(ktstr::v1::SchedulerExit* exit) {
+  Bound(exit->mutable_ops());
+  Bound(exit->mutable_reason());
+  Bound(exit->mutable_message());
+  Shorten(exit->mutable_backtrace(), GuestRecord::kMaxFrames);
+  for (std::string& frame : *exit->mutable_backtrace()) Bound(&frame);
+  if (exit->has_stalled_task()) {
+    Bound(exit->mutable_stalled_task()->mutable_comm());
+  }
+}
+
+// `report` in the place of `before`, of which the marks stay.
+ktstr::v1::SchedulerReport Bounded(
+    ktstr::v1::SchedulerReport report,
+    const std::optional<ktstr::v1::SchedulerReport>& before) {
+  Bound(report.mutable_attached_ops());
+  if (report.has_exit()) Bound(report.mutable_exit());
+  if (before && before->died()) report.set_died(true);
+  if (before && before->detached_early()) report.set_detached_early(true);
+  return report;
 }
 
 }  // namespace
@@ -80,10 +102,7 @@ void GuestRecord::Apply(const GuestEvent& event, absl::Duration at) {
       if (!test_exit) test_exit = event.test_exit();
       break;
     case GuestEvent::kScheduler:
-      if (!scheduler) {
-        scheduler = event.scheduler();
-        Bound(scheduler->mutable_attached_ops());
-      }
+      scheduler = Bounded(event.scheduler(), scheduler);
       break;
     case GuestEvent::kFailure:
       if (!failure) {

@@ -18,14 +18,15 @@ namespace ktstr::hostd {
 // What guestd's event stream told, folded into bounded memory.
 //
 // Trust: the guest may send anything in any order and for as long as it likes.
-//        The first verdict, exit, report and failure count; phases only of
-//        those that guestd may enter, each once; logs keep their tail; lists
-//        stop growing at their limit.
+//        The first verdict, exit and failure count, and the last report, but
+//        its marks stay once set; phases only of those that guestd may enter,
+//        each once; logs keep their tail; lists stop growing at their limit.
 class GuestRecord {
  public:
   static constexpr size_t kLogBytes = 256 << 10;
   static constexpr int kMaxStimuli = 4096;
   static constexpr int kMaxListed = 512;    // findings, groups
+  static constexpr int kMaxFrames = 64;     // of a backtrace
   static constexpr size_t kMaxText = 1024;  // bytes of one string
 
   GuestRecord()

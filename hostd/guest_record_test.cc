@@ -42,6 +42,44 @@ TEST(GuestRecordTest, KeepsTheFirstVerdict) {
   EXPECT_FALSE(record.verdict->passed());
 }
 
+TEST(GuestRecordTest, LastReportCountsAndItsMarksStay) {
+  GuestRecord record;
+  GuestEvent event;
+  event.mutable_scheduler()->set_detached_early(true);
+  event.mutable_scheduler()->mutable_exit()->set_kind(
+      ktstr::v1::EXIT_ERROR_STALL);
+  record.Apply(event, absl::ZeroDuration());
+  event.mutable_scheduler()->set_detached_early(false);
+  event.mutable_scheduler()->set_died(true);
+  event.mutable_scheduler()->set_exit_code(3);
+  event.mutable_scheduler()->mutable_exit()->set_message("why");
+  record.Apply(event, absl::ZeroDuration());
+  EXPECT_TRUE(record.scheduler->detached_early());
+  EXPECT_TRUE(record.scheduler->died());
+  EXPECT_EQ(record.scheduler->exit_code(), 3);
+  EXPECT_EQ(record.scheduler->exit().message(), "why");
+}
+
+TEST(GuestRecordTest, BoundsTheEndOfAScheduler) {
+  GuestEvent event;
+  ktstr::v1::SchedulerExit& exit = *event.mutable_scheduler()->mutable_exit();
+  const std::string text(5000, 'x');
+  exit.set_ops(text);
+  exit.set_reason(text);
+  exit.set_message(text);
+  exit.mutable_stalled_task()->set_comm(text);
+  for (int i = 0; i < 1000; ++i) exit.add_backtrace(text);
+  GuestRecord record;
+  record.Apply(event, absl::ZeroDuration());
+  const ktstr::v1::SchedulerExit& kept = record.scheduler->exit();
+  EXPECT_EQ(kept.ops().size(), GuestRecord::kMaxText);
+  EXPECT_EQ(kept.reason().size(), GuestRecord::kMaxText);
+  EXPECT_EQ(kept.message().size(), GuestRecord::kMaxText);
+  EXPECT_EQ(kept.stalled_task().comm().size(), GuestRecord::kMaxText);
+  EXPECT_EQ(kept.backtrace_size(), GuestRecord::kMaxFrames);
+  EXPECT_EQ(kept.backtrace(63).size(), GuestRecord::kMaxText);
+}
+
 TEST(GuestRecordTest, BoundsEverythingAGuestMaySendForEver) {
   GuestRecord record;
   GuestEvent log;

@@ -49,6 +49,10 @@ void FillFromWatch(WatchResult watch, ktstr::v1::AttemptResult* result) {
     *result->mutable_groups() =
         std::move(*watch.guest.verdict->mutable_groups());
   }
+  if (watch.guest.scheduler && watch.guest.scheduler->has_exit()) {
+    *result->mutable_scheduler_exit() =
+        std::move(*watch.guest.scheduler->mutable_exit());
+  }
   for (auto& stimulus : watch.guest.stimuli) {
     *result->add_stimuli() = std::move(stimulus);
   }

@@ -217,6 +217,8 @@ TEST_F(LeaseRunnerTest, DeadSchedulerIsFail) {
   EXPECT_EQ(result.outcome(), ktstr::v1::FAIL);
   ASSERT_GT(result.findings_size(), 0);
   EXPECT_EQ(result.findings(0).kind(), ktstr::v1::SCHEDULER_DIED);
+  EXPECT_EQ(result.scheduler_exit().kind(),
+            ktstr::v1::EXIT_UNREGISTERED_BY_USER);
 }
 
 TEST_F(LeaseRunnerTest, PanicWithResetIsFail) {

@@ -8,6 +8,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "absl/strings/strip.h"
 #include "base/sha256.h"
 #include "proto/attempt.pb.h"
 #include "proto/outcome.pb.h"
@@ -47,6 +48,11 @@ std::string OutcomeName(int outcome) {
 
 std::string FindingKindName(int kind) {
   return OrUnknown(v1::FindingKind_Name(kind), kind);
+}
+
+std::string SchedulerExitName(int kind) {
+  std::string name = OrUnknown(v1::SchedulerExitKind_Name(kind), kind);
+  return std::string(absl::StripPrefix(name, "EXIT_"));
 }
 
 std::string PhaseName(int phase) {

@@ -23,6 +23,8 @@ TEST(NamesTest, NamesWhatItKnowsAndNumbersWhatItDoesNot) {
   EXPECT_EQ(OutcomeName(77), "UNKNOWN_77");
   EXPECT_EQ(PhaseWords(v1::WORKLOAD_STARTED), "workload started");
   EXPECT_EQ(PhaseWords(0), "not started");
+  EXPECT_EQ(SchedulerExitName(v1::EXIT_ERROR_STALL), "ERROR_STALL");
+  EXPECT_EQ(SchedulerExitName(77), "UNKNOWN_77");
 }
 
 TEST(FileNamePartTest, LeavesNothingThatLeadsElsewhere) {

@@ -50,6 +50,7 @@ class Report {
     AddDiagnostics();
     if (options_.is_verbose) AddBootSteps();
     AddTimeline();
+    AddSchedulerExit();
     AddSchedulerLog();
     AddLog("test log", result_.test_log_tail(), kTailLines);
     AddLog("kernel log, last lines", result_.kernel_log_tail(), kTailLines);
@@ -224,6 +225,27 @@ class Report {
     if (shown.empty()) return;
     Section(title);
     for (const std::string& line : shown) Line(absl::StrCat("  ", line));
+  }
+
+  // Nothing about one that was detached because the test was over.
+  void AddSchedulerExit() {
+    const v1::SchedulerExit& exit = result_.scheduler_exit();
+    if (!result_.has_scheduler_exit() ||
+        exit.kind() == v1::EXIT_UNREGISTERED_BY_USER) {
+      return;
+    }
+    Section("scheduler exit");
+    std::string reason = PrintableLine(exit.reason(), 128);
+    std::string message = PrintableLine(exit.message(), 1024);
+    Line(absl::StrCat("  ", SchedulerExitName(exit.kind()),
+                      reason.empty() ? "" : absl::StrCat(" (", reason, ")"),
+                      message.empty() ? "" : absl::StrCat(": ", message)));
+    int rows = 0;
+    for (const std::string& frame : exit.backtrace()) {
+      if (++rows > kMaxRows) break;
+      Line(absl::StrCat("    ", PrintableLine(frame, 256)));
+    }
+    MoreRows(exit.backtrace_size());
   }
 
   void AddSchedulerLog() {

@@ -109,6 +109,25 @@ TEST(VariantReportTest, ShowsTheWholeConsoleOnlyAfterAPanic) {
   EXPECT_THAT(VariantReport(variant, {}), HasSubstr("line0\n"));
 }
 
+TEST(VariantReportTest, SaysWhyTheKernelEndedTheScheduler) {
+  v1::Variant variant = MakeFailure();
+  v1::SchedulerExit& exit = *variant.mutable_result()->mutable_scheduler_exit();
+  exit.set_kind(v1::EXIT_ERROR_STALL);
+  exit.set_reason("runnable task stall");
+  exit.set_message("w[7] failed to run for 1.020s");
+  exit.add_backtrace("scx_watchdog_workfn+0x154/0x1e0");
+  exit.add_backtrace("\x1b[2J");
+  EXPECT_THAT(VariantReport(variant, {}),
+              HasSubstr("scheduler exit:\n"
+                        "  ERROR_STALL (runnable task stall): w[7] failed to "
+                        "run for 1.020s\n"
+                        "    scx_watchdog_workfn+0x154/0x1e0\n"
+                        "    \\x1b[2J\n"
+                        "scheduler log:\n"));
+  exit.set_kind(v1::EXIT_UNREGISTERED_BY_USER);
+  EXPECT_THAT(VariantReport(variant, {}), Not(HasSubstr("scheduler exit")));
+}
+
 TEST(VariantReportTest, SchedulerLogIsShownWithoutWhatRepeats) {
   v1::Variant variant = MakeFailure();
   variant.mutable_result()->add_phases()->set_phase(v1::SCHEDULER_ATTACHED);

@@ -214,6 +214,25 @@ json StimuliJson(const v1::AttemptResult& result) {
   return stimuli;
 }
 
+json SchedulerExitJson(const v1::AttemptResult& result) {
+  if (!result.has_scheduler_exit()) return nullptr;
+  const v1::SchedulerExit& exit = result.scheduler_exit();
+  json task;
+  if (exit.has_stalled_task()) {
+    task = {{"comm", exit.stalled_task().comm()},
+            {"pid", exit.stalled_task().pid()},
+            {"waited_ms", Milliseconds(exit.stalled_task().waited())}};
+  }
+  json backtrace = json::array();
+  for (const std::string& frame : exit.backtrace()) backtrace.push_back(frame);
+  return {{"kind", SchedulerExitName(exit.kind())},
+          {"ops", TextOrNull(exit.ops())},
+          {"reason", TextOrNull(exit.reason())},
+          {"message", TextOrNull(exit.message())},
+          {"stalled_task", task},
+          {"backtrace", backtrace}};
+}
+
 json HostJson(const v1::AttemptResult& result) {
   if (!result.has_host()) return nullptr;
   const v1::HostContext& host = result.host();
@@ -243,6 +262,7 @@ void AddResult(const v1::Variant& variant, json& out) {
   out["skipped"] = result.outcome() == v1::SKIP;
   out["reason"] = TextOrNull(result.reason());
   out["findings"] = FindingsJson(result);
+  out["scheduler_exit"] = SchedulerExitJson(result);
   out["stats"] = StatsJson(result);
   out["stimulus_events"] = StimuliJson(result);
   out["phases"] = PhasesJson(result);

@@ -104,6 +104,28 @@ TEST(VariantJsonTest, TellsTheOutcome) {
   EXPECT_EQ(out["logs"]["test"], nullptr);
 }
 
+TEST(VariantJsonTest, TellsWhyTheSchedulerIsGone) {
+  v1::Variant variant = MakeVariant();
+  EXPECT_TRUE(Format(variant)["scheduler_exit"].is_null());
+  v1::SchedulerExit& exit = *variant.mutable_result()->mutable_scheduler_exit();
+  exit.set_kind(v1::EXIT_ERROR_STALL);
+  exit.set_reason("runnable task stall");
+  exit.add_backtrace("frame+0x1/0x2");
+  exit.mutable_stalled_task()->set_comm("w");
+  exit.mutable_stalled_task()->set_pid(7);
+  exit.mutable_stalled_task()->mutable_waited()->set_seconds(2);
+  json out = Format(variant)["scheduler_exit"];
+  EXPECT_EQ(out["kind"], "ERROR_STALL");
+  EXPECT_EQ(out["reason"], "runnable task stall");
+  EXPECT_EQ(out["ops"], nullptr);
+  EXPECT_EQ(out["message"], nullptr);
+  EXPECT_EQ(out["backtrace"], json({"frame+0x1/0x2"}));
+  EXPECT_EQ(out["stalled_task"],
+            json({{"comm", "w"}, {"pid", 7}, {"waited_ms", 2000.0}}));
+  exit.clear_stalled_task();
+  EXPECT_EQ(Format(variant)["scheduler_exit"]["stalled_task"], nullptr);
+}
+
 TEST(VariantJsonTest, RollsGroupsUpToTheWorst) {
   json stats = Format(MakeVariant())["stats"];
   EXPECT_EQ(stats["total_workers"], 4);

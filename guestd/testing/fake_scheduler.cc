@@ -5,6 +5,8 @@
 //
 //   fake_scheduler SYSFS_DIR UEVENT_SOCKET MODE
 //
+// UEVENT_SOCKET.kmsg gets the kernel's messages.
+//
 // Modes:
 //   attach       attaches; detaches and ends on SIGINT
 //   die          prints a line and ends with code 3 before attaching
@@ -28,6 +30,8 @@
 
 namespace {
 
+constexpr char kDetached[] = "unregistered from user space";
+
 std::string dir;
 std::string socket_path;
 
@@ -39,17 +43,24 @@ void WriteText(const std::string& path, const std::string& text) {
   rename(temporary.c_str(), path.c_str());
 }
 
-void Announce(const std::string& action) {
+void SendTo(const std::string& path, const std::string& text) {
   int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
   sockaddr_un address = {};
   address.sun_family = AF_UNIX;
-  strncpy(address.sun_path, socket_path.c_str(), sizeof(address.sun_path) - 1);
-  std::string text = action + "@/kernel/sched_ext/root";
+  strncpy(address.sun_path, path.c_str(), sizeof(address.sun_path) - 1);
   if (sendto(fd, text.data(), text.size(), 0,
              reinterpret_cast<sockaddr*>(&address), sizeof(address)) < 0) {
     perror("announce");
   }
   close(fd);
+}
+
+void Announce(const std::string& action) {
+  SendTo(socket_path, action + "@/kernel/sched_ext/root");
+}
+
+void Log(const std::string& text) {
+  SendTo(socket_path + ".kmsg", "3,1,1,-;" + text + "\n");
 }
 
 void Attach() {
@@ -59,9 +70,14 @@ void Attach() {
   Announce("add");
 }
 
-// In the order of the kernel: announced while "disabling".
-void Detach() {
+// In the order of the kernel: said, then announced, while "disabling".
+void Detach(const std::string& reason) {
   WriteText(dir + "/state", "disabling\n");
+  Log("sched_ext: BPF scheduler \"fake\" disabled (" + reason + ")");
+  if (reason != kDetached) {
+    Log("sched_ext: fake: worker[7] failed to run for 1.500s");
+    Log("   frame+0x1/0x2");
+  }
   unlink((dir + "/root/ops").c_str());
   Announce("remove");
   WriteText(dir + "/state", "disabled\n");
@@ -106,15 +122,15 @@ int main(int argc, char** argv) {
   Attach();
   if (mode == "stubborn") {
     AwaitSignal(SIGINT);
-    Detach();
+    Detach(kDetached);
     pause();
   }
   if (mode == "crash-later" || mode == "unload") {
     AwaitGo();
-    Detach();
+    Detach(mode == "unload" ? "runnable task stall" : kDetached);
     if (mode == "crash-later") raise(SIGKILL);
   }
   AwaitSignal(SIGINT);
-  if (mode == "attach") Detach();
+  if (mode == "attach") Detach(kDetached);
   return 0;
 }

@@ -146,6 +146,7 @@ class FakeGuest : public ktstr::v1::Guest::Service {
       report->set_attached_ops(request->scheduler_name());
       report->set_died(scenario == "scheduler-died");
       report->set_exit_code(scenario == "scheduler-died" ? 1 : 0);
+      report->mutable_exit()->set_kind(ktstr::v1::EXIT_UNREGISTERED_BY_USER);
       writer->Write(event);
       Send(writer, ktstr::v1::DETACHED);
     }

@@ -25,6 +25,8 @@ struct Expectation {
   std::string outcome;
   // Regular expressions. The kind of one finding; empty: there is none at all.
   std::string finding;
+  // Why the scheduler is gone, as the kernel says; empty: it says nothing.
+  std::string exit;
   // Why; and what the scheduler said, which names the task or the rule where
   // the kernel does.
   std::string reason;
@@ -37,34 +39,46 @@ void PrintTo(const Expectation& expected, std::ostream* out) {
   *out << expected.test;
 }
 
+// Where no task runs, the kernel's watchdog may be the first to be missed.
+constexpr char kStalled[] =
+    "stalled: (.*\\[[0-9]+\\] did not run for [0-9.]+ s|watchdog failed to "
+    "check in for [0-9.]+s)";
+
 const Expectation kExpectations[] = {
-    {"behaves", "PASS", "", "", "detached", 2},
-    {"behaves_by_llc", "PASS", "", "", "detached", 2},
-    {"is_fair", "PASS", "", "", "detached"},
+    {"behaves", "PASS", "", "UNREGISTERED_BY_USER", "", "detached", 2},
+    {"behaves_by_llc", "PASS", "", "UNREGISTERED_BY_USER", "", "detached", 2},
+    {"is_fair", "PASS", "", "UNREGISTERED_BY_USER", "", "detached"},
     // The kernel ends it, and says why.
-    {"stalls_one", "FAIL", "SCHEDULER_DIED", "runnable task stall",
+    {"stalls_one", "FAIL", "SCHEDULER_STALLED", "ERROR_STALL",
+     "stalled: ktstr-worker[^ ]*\\[[0-9]+\\] did not run for [0-9.]+ s",
      "ended the scheduler: runnable task stall \\(ktstr-worker.* failed to "
      "run"},
-    {"stalls_all", "FAIL", "SCHEDULER_DIED", "runnable task stall",
+    {"stalls_all", "FAIL", "SCHEDULER_STALLED", "ERROR_STALL", kStalled,
      "ended the scheduler: runnable task stall"},
-    {"drops", "FAIL", "SCHEDULER_DIED", "runnable task stall",
+    {"drops", "FAIL", "SCHEDULER_STALLED", "ERROR_STALL", kStalled,
      "ended the scheduler: runnable task stall"},
-    {"crashes", "FAIL", "SCHEDULER_DIED", "scx_bpf_error",
+    {"crashes", "FAIL", "SCHEDULER_EJECTED", "ERROR_BPF",
+     "scx_bpf_error \\(fixture crashes as told",
      "ended the scheduler: scx_bpf_error \\(fixture crashes as told"},
-    {"ignores_affinity", "FAIL", "SCHEDULER_DIED", "runtime error",
+    {"ignores_affinity", "FAIL", "SCHEDULER_EJECTED", "ERROR",
+     "runtime error .*CPU [0-9]+ not allowed for ktstr-worker",
      "runtime error .*CPU [0-9]+ not allowed for ktstr-worker"},
-    {"ignores_cpuset", "FAIL", "SCHEDULER_DIED", "runtime error",
+    {"ignores_cpuset", "FAIL", "SCHEDULER_EJECTED", "ERROR",
+     "runtime error .*CPU [0-9]+ not allowed for ktstr-worker",
      "runtime error .*CPU [0-9]+ not allowed for ktstr-worker"},
     // It ends by itself.
-    {"exits", "FAIL", "SCHEDULER_DIED", "before the test was over", "detached"},
+    {"exits", "FAIL", "SCHEDULER_DIED", "UNREGISTERED_BY_USER",
+     "ended before the test was over \\(exit code 0\\)", "detached"},
     // The workers find out.
-    {"uses_one_cpu", "FAIL", "STUCK", "worker", "detached"},
-    {"is_unfair", "FAIL", "UNFAIR|STARVED|STUCK", "worker", "detached"},
+    {"uses_one_cpu", "FAIL", "STUCK", "UNREGISTERED_BY_USER", "worker",
+     "detached"},
+    {"is_unfair", "FAIL", "UNFAIR|STARVED|STUCK", "UNREGISTERED_BY_USER",
+     "worker", "detached"},
     // It never starts; the verifier's log is kept.
-    {"is_rejected", "FAIL", "SCHEDULER_DIED",
+    {"is_rejected", "FAIL", "SCHEDULER_DIED", "",
      "before it attached \\(exit code 1\\)",
      "invalid mem access 'map_value_or_null'"},
-    {"loops_in_verifier", "FAIL", "SCHEDULER_DIED",
+    {"loops_in_verifier", "FAIL", "SCHEDULER_DIED", "",
      "before it attached \\(exit code 1\\)",
      "sequence of [0-9]+ jumps is too complex"},
 };
@@ -97,6 +111,7 @@ TEST_P(FixtureTest, HasTheOutcomeItMustHave) {
     EXPECT_EQ(result.outcome, expected.outcome) << result.reason;
     EXPECT_THAT(result.reason, ContainsRegex(expected.reason));
     EXPECT_THAT(result.scheduler_log, ContainsRegex(expected.log));
+    EXPECT_EQ(result.scheduler_exit, expected.exit) << result.file.dump(1);
     if (expected.finding.empty()) {
       EXPECT_THAT(result.finding_kinds, SizeIs(0)) << result.finding_text;
     } else {

@@ -69,6 +69,10 @@ VariantResult ParseResult(const std::string& text, const std::string& dir) {
   if (result.file.contains("host") && result.file["host"].is_object()) {
     result.host_id = TextOf(result.file["host"], "host_id");
   }
+  if (result.file.contains("scheduler_exit") &&
+      result.file["scheduler_exit"].is_object()) {
+    result.scheduler_exit = TextOf(result.file["scheduler_exit"], "kind");
+  }
   if (result.file.contains("logs") && result.file["logs"].is_object()) {
     std::string log = TextOf(result.file["logs"], "scheduler");
     absl::StatusOr<std::string> said = ReadFile(JoinPath(dir, log));

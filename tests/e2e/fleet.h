@@ -41,7 +41,8 @@ struct VariantResult {
   std::string finding_text;  // all messages, one a line
   std::vector<std::string> missed;
   std::string host_id;
-  std::string scheduler_log;  // as kept; empty when there is none
+  std::string scheduler_exit;  // its kind; empty when there is none
+  std::string scheduler_log;   // as kept; empty when there is none
   nlohmann::json file;
 };
 
