@@ -41,7 +41,7 @@ class FetchTest : public testing::Test {
 
 TEST_F(FetchTest, BringsTheFile) {
   const std::string content(1'000'000, 'x');
-  Serve([&](const HttpRequest&) { return HttpReply{.body = content}; });
+  Serve([=](const HttpRequest&) { return HttpReply{.body = content}; });
   uint64_t done = 0;
   request_.on_progress = [&](uint64_t so_far, uint64_t total) {
     done = so_far;

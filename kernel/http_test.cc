@@ -70,7 +70,7 @@ class GetFileTest : public testing::Test {
 
 TEST_F(GetFileTest, BringsTheFileAndSaysHowFarItIs) {
   const std::string content = SomeBytes(300'000);
-  Serve([&](const HttpRequest&, int) { return HttpReply{.body = content}; });
+  Serve([=](const HttpRequest&, int) { return HttpReply{.body = content}; });
   uint64_t done = 0, total = 0;
   download_.on_progress = [&](uint64_t so_far, uint64_t all) {
     EXPECT_GT(so_far, done);
@@ -92,7 +92,7 @@ TEST_F(GetFileTest, AnEmptyFileIsAFile) {
 
 TEST_F(GetFileTest, ABrokenConnectionIsTakenUpWhereItBroke) {
   const std::string content = SomeBytes(500'000);
-  Serve([&](const HttpRequest&, int n) {
+  Serve([=](const HttpRequest&, int n) {
     return HttpReply{
         .body = content, .etag = "\"one\"", .cut_after = n < 3 ? 100'000 : -1};
   });
@@ -110,7 +110,7 @@ TEST_F(GetFileTest, ABrokenConnectionIsTakenUpWhereItBroke) {
 
 TEST_F(GetFileTest, TheNextCallGoesOnToo) {
   const std::string content = SomeBytes(200'000);
-  Serve([&](const HttpRequest&, int n) {
+  Serve([=](const HttpRequest&, int n) {
     // The second connection brings nothing, so the first call gives up.
     const int64_t cut = n == 0 ? 150'000 : n == 1 ? 0 : -1;
     return HttpReply{.body = content, .etag = "\"one\"", .cut_after = cut};
@@ -125,7 +125,7 @@ TEST_F(GetFileTest, TheNextCallGoesOnToo) {
 
 TEST_F(GetFileTest, AnotherFileMeanwhileMeansAllOfIt) {
   const std::string content = SomeBytes(200'000);
-  Serve([&](const HttpRequest&, int n) {
+  Serve([=](const HttpRequest&, int n) {
     return n == 0 ? HttpReply{.body = std::string(200'000, 'x'),
                               .etag = "\"one\"",
                               .cut_after = 150'000}
@@ -136,7 +136,7 @@ TEST_F(GetFileTest, AnotherFileMeanwhileMeansAllOfIt) {
 }
 
 TEST_F(GetFileTest, AShorterFileMeanwhileMeansAllOfIt) {
-  Serve([&](const HttpRequest& request, int n) {
+  Serve([=](const HttpRequest& request, int n) {
     if (n == 0) {
       return HttpReply{
           .body = SomeBytes(200'000), .etag = "\"one\"", .cut_after = 150'000};
@@ -152,7 +152,7 @@ TEST_F(GetFileTest, AShorterFileMeanwhileMeansAllOfIt) {
 }
 
 TEST_F(GetFileTest, WhatCannotGoOnLeavesNothing) {
-  Serve([&](const HttpRequest&, int) {
+  Serve([=](const HttpRequest&, int) {
     return HttpReply{.body = SomeBytes(200'000), .cut_after = 150'000};
   });
   EXPECT_THAT(Get(), StatusIs(absl::StatusCode::kUnavailable));
@@ -179,7 +179,7 @@ TEST_F(GetFileTest, AnswersAreToldApart) {
       {403, absl::StatusCode::kFailedPrecondition},
       {429, absl::StatusCode::kUnavailable},
       {503, absl::StatusCode::kUnavailable}};
-  Serve([&](const HttpRequest&, int n) {
+  Serve([=](const HttpRequest&, int n) {
     return HttpReply{.status = table[n].first, .body = "no"};
   });
   for (auto [number, code] : table) {
@@ -204,7 +204,7 @@ TEST_F(GetFileTest, TooMuchIsRefusedAnnouncedOrNot) {
 }
 
 TEST_F(GetFileTest, ARedirectIsFollowedToHttpsOnly) {
-  Serve([&](const HttpRequest& request, int) {
+  Serve([=](const HttpRequest& request, int) {
     if (request.path == "/file") {
       return HttpReply{.status = 302, .location = "/elsewhere"};
     }
@@ -249,7 +249,7 @@ TEST_F(GetFileTest, OnlyHttpsIsAsked) {
 
 TEST_F(GetFileTest, SilenceBreaksTheConnection) {
   const std::string content = SomeBytes(50'000);
-  Serve([&](const HttpRequest&, int n) {
+  Serve([=](const HttpRequest&, int n) {
     return HttpReply{.body = content,
                      .etag = "\"one\"",
                      .cut_after = n == 0 ? 20'000 : -1,
@@ -263,7 +263,7 @@ TEST_F(GetFileTest, SilenceBreaksTheConnection) {
 
 TEST_F(GetFileTest, CancelEndsItAndKeepsWhatCame) {
   UniqueFd cancel(eventfd(0, EFD_CLOEXEC));
-  Serve([&](const HttpRequest&, int) {
+  Serve([=](const HttpRequest&, int) {
     return HttpReply{.body = SomeBytes(50'000),
                      .etag = "\"one\"",
                      .cut_after = 20'000,

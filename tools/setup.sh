@@ -8,7 +8,7 @@ set -euo pipefail
 
 packages=(
   # Build.
-  g++ make git pkg-config ca-certificates file
+  g++ make git pkg-config ca-certificates file gpg gpg-agent gpgv
   bazel-bootstrap bazel-platforms bazel-rules-java bazel-rules-proto bazel-skylib
   clang-format clang-19 libclang-rt-19-dev llvm-19 jq
   # Libraries: third_party/ has one BUILD file each.
