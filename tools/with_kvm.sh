@@ -46,6 +46,7 @@ assemble() {
   environment=(
     "KTSTR_E2E_BIN=$1" "KTSTR_E2E_KERNEL=$2" "KTSTR_E2E_SCHEDULER=$3"
     "KTSTR_OUT=$4" "KTSTR_WHERE=$5" "CI=${CI:-}"
+    "KTSTR_E2E_DISTRIBUTION=${KTSTR_E2E_DISTRIBUTION:-}"
   )
   arguments=()
   for argument in "${given[@]}"; do

@@ -137,6 +137,9 @@ std::string Program(absl::string_view name) {
 }
 std::string KernelPath() { return RequiredEnv("KTSTR_E2E_KERNEL"); }
 std::string SchedulerPath() { return RequiredEnv("KTSTR_E2E_SCHEDULER"); }
+std::string DistributionKernelPath() {
+  return RequiredEnv("KTSTR_E2E_DISTRIBUTION");
+}
 
 std::vector<VariantResult> ReadResults(const std::string& output_dir) {
   std::vector<VariantResult> results;
@@ -172,8 +175,10 @@ SubmitRun Submit(std::vector<std::string> args,
   CommandSpec spec;
   spec.argv = {Program("ktstrctl"), "submit"};
   spec.argv.insert(spec.argv.end(), args.begin(), args.end());
-  spec.argv.insert(spec.argv.end(),
-                   {"--kernel", KernelPath(), "--output", output->path()});
+  spec.argv.insert(spec.argv.end(), {"--output", output->path()});
+  if (std::find(args.begin(), args.end(), "--kernel") == args.end()) {
+    spec.argv.insert(spec.argv.end(), {"--kernel", KernelPath()});
+  }
   spec.extra_env = std::move(extra_env);
   absl::StatusOr<CommandOutput> finished = RunCommand(spec, timeout);
   if (!finished.ok()) {

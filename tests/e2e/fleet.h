@@ -23,11 +23,13 @@ namespace ktstr::e2e {
 //   KTSTR_E2E_BIN        directory with every program and suite, flat
 //   KTSTR_E2E_KERNEL     bootable vmlinux with sched_ext
 //   KTSTR_E2E_SCHEDULER  scx_simple built from the same tree
+//   KTSTR_E2E_DISTRIBUTION  image of a distribution's kernel, in its package
 // Each function aborts the test program with the variable's name when it is
 // unset: nothing can be tested without.
 std::string Program(absl::string_view name);
 std::string KernelPath();
 std::string SchedulerPath();
+std::string DistributionKernelPath();
 
 // One result file of a run.
 struct VariantResult {
@@ -59,8 +61,8 @@ struct SubmitRun {
                    absl::string_view scheduler = "") const;
 };
 
-// Runs `ktstrctl submit ARGS --kernel KernelPath()` with results in a temporary
-// directory, to the end.
+// Runs `ktstrctl submit ARGS` with results in a temporary directory, to the
+// end; on KernelPath() when ARGS name no kernel.
 SubmitRun Submit(std::vector<std::string> args,
                  std::vector<std::string> extra_env = {},
                  absl::Duration timeout = absl::Minutes(8));

@@ -21,13 +21,16 @@ done
 
 tools/build_programs.sh --tests
 kernel=$(tools/test_kernel.sh)
+KTSTR_E2E_DISTRIBUTION=$(tools/distribution_kernel.sh)
+export KTSTR_E2E_DISTRIBUTION
 
 # Two halves at once where lab hosts are emulated: each has one CPU. Directly on
 # KVM one after the other, because they count what is left on the machine.
 work=$(mktemp -d)
 trap 'rm -rf "$work"; jobs -p | xargs -r kill 2>/dev/null || true' EXIT
 run_part() { # NUMBER FILTER
-  tools/with_kvm.sh --kernel "$kernel" -- \
+  tools/with_kvm.sh --kernel "$kernel" \
+    --tree "$(dirname "$(dirname "$KTSTR_E2E_DISTRIBUTION")")" -- \
     e2e_test "--gtest_filter=$2" --gtest_color=no >"$work/$1" 2>&1 || true
 }
 if out/vmm --probe >/dev/null 2>&1; then at_once=; else at_once=1; fi
