@@ -14,6 +14,7 @@ targets=(
   //vmm:vmm
   //guestd:guestd
   //examples:first_light
+  //examples:kernel_schedulers
 )
 case ${1:-} in
   '') ;;
@@ -24,6 +25,8 @@ case ${1:-} in
       //tests/e2e:e2e_test
       //tests/guest:broken
       //tests/guest:fixture
+      //tests/guest:says_arguments
+      //tests/guest:setup
       //tests/guest:topology
       //tests/lib:calling_init
       //tests/machine:machine_init
@@ -51,3 +54,6 @@ for target in "${targets[@]}"; do
     mv "$placed.stripped" "$placed"
   fi
 done
+
+# A file that a suite wants beside it.
+if [[ ${1:-} == --tests ]]; then cp -u tests/guest/says_arguments.conf out/; fi

@@ -10,8 +10,8 @@
 #   --with    the program needs this program of this machine, at the same place
 #   --tree    the program reads this directory of this machine, at the same place
 # PROGRAM is a name in out/. In an ARG, "@bin" stands for the directory of the
-# programs, "@kernel", "@bzimage" and "@scheduler" for the kernel, the same kernel
-# packed, and its scx_simple, "@out" for the results directory.
+# programs, "@kernel", "@bzimage", "@scheduler" and "@qmap" for the kernel, the same
+# kernel packed, its scx_simple and its scx_qmap, "@out" for the results directory.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -54,6 +54,7 @@ assemble() {
     argument=${argument//@kernel/$2}
     argument=${argument//@bzimage/$(dirname "$2")/bzImage}
     argument=${argument//@scheduler/$3}
+    argument=${argument//@qmap/$(dirname "$3")/scx_qmap}
     arguments+=("${argument//@out/$4}")
   done
 }
@@ -73,8 +74,10 @@ assemble /ktstr/bin /ktstr/kernel/vmlinux /ktstr/kernel/schedulers/scx_simple \
 # One CPU: with more, QEMU's threads race with kernels that patch their own code,
 # and a guest in some ten dies of a triple fault or takes the lab host along.
 lab=(tools/labhost --cpus 1 --memory "${KTSTR_LAB_MEMORY_MIB:-6144}" --dir out:/ktstr/bin
-  --file "$kernel:/ktstr/kernel/vmlinux"
-  --program "$scheduler:/ktstr/kernel/schedulers/scx_simple")
+  --file "$kernel:/ktstr/kernel/vmlinux")
+for path in "$(dirname "$scheduler")"/*; do
+  lab+=(--program "$path:/ktstr/kernel/schedulers/$(basename "$path")")
+done
 [[ ! -e $(dirname "$kernel")/bzImage ]] ||
   lab+=(--file "$(dirname "$kernel")/bzImage:/ktstr/kernel/bzImage")
 [[ -z $results ]] || lab+=(--out "$results")

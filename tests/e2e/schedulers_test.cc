@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The ktstr authors
 
 // A real sched_ext scheduler, and schedulers that do not behave.
+#include <map>
 #include <string>
 
 #include "base/file.h"
@@ -15,7 +16,13 @@ namespace {
 
 using ::testing::AnyOf;
 using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::Pair;
 using ::testing::SizeIs;
+
+std::string QmapPath() {
+  return JoinPath(Dirname(SchedulerPath()), "scx_qmap");
+}
 
 TEST(SchedulerTest, ScxSimpleAttachesAndIsJudged) {
   SubmitRun run =
@@ -29,6 +36,42 @@ TEST(SchedulerTest, ScxSimpleAttachesAndIsJudged) {
     attached = attached || phase.value("phase", "") == "SCHEDULER_ATTACHED";
   }
   EXPECT_TRUE(attached) << run.results[0].file.dump(1);
+}
+
+// Both unmodified, from the same tree as the kernel. The whole suite over six
+// presets is 108 guests: docs/kernels.md has the command.
+TEST(SchedulerTest, KernelsOwnSchedulersRunOneSuite) {
+  SubmitRun run =
+      Submit({Program("kernel_schedulers"), "--preset", "tiny-2llc", "--filter",
+              "apart", "--filter", "yields", "--scheduler", SchedulerPath(),
+              "--scheduler", QmapPath()});
+  ASSERT_THAT(run.results, SizeIs(4)) << run.out << run.err;
+  for (const VariantResult& result : run.results) {
+    EXPECT_EQ(result.outcome, "PASS")
+        << result.variant << ": " << result.reason;
+  }
+}
+
+TEST(SchedulerTest, OptionsOfScxQmapAreItsProfiles) {
+  SubmitRun run =
+      Submit({Program("kernel_schedulers"), "--preset", "tiny-1llc", "--filter",
+              "qmap_options", "--scheduler", "scx_qmap=" + QmapPath()});
+  std::map<std::string, std::string> outcomes;
+  for (const VariantResult& result : run.results) {
+    outcomes[result.file.value("profile", "")] = result.outcome;
+  }
+  EXPECT_THAT(outcomes,
+              ElementsAre(Pair("batch", "PASS"), Pair("batch+boost", "PASS"),
+                          Pair("default", "PASS"), Pair("slice", "PASS"),
+                          Pair("slice+batch", "PASS"),
+                          Pair("slice+batch+boost", "PASS")))
+      << run.out << run.err;
+  for (const VariantResult& result : run.results) {
+    if (result.file.value("profile", "") != "slice+batch+boost") continue;
+    EXPECT_EQ(result.file["scheduler_args"],
+              nlohmann::json({"-s", "5000", "-b", "8", "-H"}));
+    EXPECT_EQ(result.file["scheduler_origin"], "GIVEN");
+  }
 }
 
 TEST(SchedulerTest, ProgramThatIsNoSchedulerIsFailNotMiss) {
