@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/sha256.h"
 #include "base/status_macros.h"
+#include "kconfig/verify.h"
 
 namespace ktstr::kconfig {
 
@@ -30,6 +31,28 @@ absl::StatusOr<MergedFragments> MergeFragments(
     absl::StrAppend(&merged.text, "# fragment ", fragment.name, "\n",
                     fragment.text, "\n");
   }
+  return merged;
+}
+
+absl::StatusOr<MergedFragments> OverlayFragment(MergedFragments merged,
+                                                const Fragment& fragment) {
+  absl::StatusOr<Kconfig> config = Kconfig::Parse(fragment.text);
+  ABSL_RETURN_IF_ERROR(
+      Annotate(config.status(), absl::StrCat("fragment ", fragment.name)));
+  for (const auto& [option, value] : config->options()) {
+    merged.requested.Set(option, value);
+  }
+  for (Requirement requirement : AllRequirements()) {
+    for (const MissingOption& missing :
+         MissingFor(requirement, merged.requested)) {
+      // What nobody asked for is the configuration's own business.
+      if (!config->options().contains(missing.option)) continue;
+      return absl::InvalidArgumentError(
+          absl::StrCat("fragment ", fragment.name, ": ", missing.ToString()));
+    }
+  }
+  absl::StrAppend(&merged.text, "# fragment ", fragment.name, "\n",
+                  fragment.text, "\n");
   return merged;
 }
 

@@ -34,6 +34,14 @@ struct MergedFragments {
 absl::StatusOr<MergedFragments> MergeFragments(
     absl::Span<const Fragment> fragments);
 
+// `merged` with a person's fragment on top, whose values win.
+//
+// Errors: InvalidArgument naming the line that does not parse, or the option
+//         that something needs (kconfig/requirements.h) with what would be
+//         lost.
+absl::StatusOr<MergedFragments> OverlayFragment(MergedFragments merged,
+                                                const Fragment& fragment);
+
 // Hash of names, order and text: 8 hexadecimal digits. Two kernels of the same
 // source with the same hash were asked for the same options.
 std::string FragmentsHash(absl::Span<const Fragment> fragments);

@@ -47,6 +47,33 @@ TEST(MergeTest, NamesTheFragmentThatDoesNotParse) {
       StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("fragment odd")));
 }
 
+TEST(OverlayTest, ItsValuesWinAndComeLast) {
+  std::vector<Fragment> ours = {{"ours", "CONFIG_HZ=250\nCONFIG_A=y"}};
+  ASSERT_OK_AND_ASSIGN(MergedFragments merged, MergeFragments(ours));
+  ASSERT_OK_AND_ASSIGN(
+      merged, OverlayFragment(merged, {"fast", "CONFIG_HZ=1000\nCONFIG_B=m"}));
+  EXPECT_EQ(merged.requested.Get("HZ"), "1000");
+  EXPECT_EQ(merged.requested.Get("A"), "y");
+  EXPECT_EQ(merged.requested.Get("B"), "m");
+  EXPECT_GT(merged.text.find("CONFIG_HZ=1000"),
+            merged.text.find("CONFIG_HZ=250"));
+}
+
+TEST(OverlayTest, CannotTakeAwayWhatTestsNeed) {
+  ASSERT_OK_AND_ASSIGN(MergedFragments ours,
+                       MergeFragments(EmbeddedFragments()));
+  EXPECT_THAT(OverlayFragment(ours, {"bad", "# CONFIG_CPUSETS is not set"}),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr("fragment bad"),
+                             HasSubstr("CONFIG_CPUSETS is n, needs y"))));
+  EXPECT_THAT(
+      OverlayFragment(ours, {"worse", "CONFIG_PROVE_LOCKING=y"}),
+      StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("distorts")));
+  EXPECT_THAT(
+      OverlayFragment(ours, {"odd", "nonsense"}),
+      StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("fragment odd")));
+}
+
 TEST(MergeTest, HashDependsOnNamesOrderAndText) {
   std::vector<Fragment> ab = {{"a", "CONFIG_A=y"}, {"b", "CONFIG_B=y"}};
   std::vector<Fragment> ba = {{"b", "CONFIG_B=y"}, {"a", "CONFIG_A=y"}};

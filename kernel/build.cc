@@ -10,9 +10,11 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "base/file.h"
 #include "base/host_cpus.h"
 #include "base/sha256.h"
@@ -28,6 +30,8 @@ namespace {
 
 constexpr uint64_t kNeededBytes = uint64_t{4} << 30;  // tree and objects
 constexpr int64_t kTypicalObjects = 1950;             // 6.12 with our fragments
+constexpr size_t kMaxFragmentName = 32;
+constexpr uint64_t kMaxFragmentBytes = 1 << 20;
 constexpr absl::Duration kProgressPeriod = absl::Milliseconds(100);
 constexpr absl::string_view kTree = "tree";
 constexpr absl::string_view kStaged = "entry";
@@ -74,6 +78,34 @@ class Reporter {
   BuildProgress progress_;
 };
 
+// "debug" of "/home/me/debug.config".
+absl::StatusOr<std::string> FragmentName(const std::string& path) {
+  std::string name(absl::StripSuffix(Basename(path), ".config"));
+  const bool is_plain =
+      !name.empty() && name.size() <= kMaxFragmentName &&
+      std::all_of(name.begin(), name.end(), [](unsigned char c) {
+        return absl::ascii_isalnum(c) || c == '_';
+      });
+  if (is_plain) return name;
+  return absl::InvalidArgumentError(
+      absl::StrCat("fragment ", path,
+                   ": its name becomes part of the kernel's, accepted are "
+                   "letters, digits and _ before .config, at most ",
+                   kMaxFragmentName));
+}
+
+absl::Status AddFragment(const std::string& path, BuildPlan& plan) {
+  ABSL_ASSIGN_OR_RETURN(plan.extra_fragment, FragmentName(path));
+  ABSL_ASSIGN_OR_RETURN(std::string text, ReadFile(path, kMaxFragmentBytes));
+  ABSL_ASSIGN_OR_RETURN(plan.fragments,
+                        kconfig::OverlayFragment(std::move(plan.fragments),
+                                                 {plan.extra_fragment, text}));
+  plan.extra_fragment_hash = Sha256Hex(text).substr(0, 8);
+  absl::StrAppend(&plan.key, "-", plan.extra_fragment, "-",
+                  plan.extra_fragment_hash);
+  return absl::OkStatus();
+}
+
 absl::StatusOr<BuildPlan> MakePlan(const BuildOptions& options) {
   BuildPlan plan;
   ABSL_ASSIGN_OR_RETURN(plan.source,
@@ -88,6 +120,9 @@ absl::StatusOr<BuildPlan> MakePlan(const BuildOptions& options) {
                              plan.source.is_dirty ? "" : plan.source.identity));
   plan.key = absl::StrCat(plan.source.key_prefix, "-", kBuildArch, "-kc",
                           plan.fragments_hash, "-tc", tools_hash.substr(0, 8));
+  if (!options.fragment.empty()) {
+    ABSL_RETURN_IF_ERROR(AddFragment(options.fragment, plan));
+  }
   plan.jobs = options.jobs > 0 ? options.jobs
                                : std::max(1, int(AllowedHostCpus().size()));
   return plan;

@@ -45,6 +45,10 @@ struct BuildOptions {
   // A tree that is no clean git checkout is built each time, into an entry that
   // only its key finds.
   std::string spec;
+  // A file with further options, which win over ours; empty: none. Its name
+  // (without .config) is part of the kernel's key and label. Only its key finds
+  // such a kernel.
+  std::string fragment;
   // make -j; 0 means the CPUs this process may use.
   int jobs = 0;
   // Build even when the cache has the key.
@@ -77,7 +81,8 @@ struct BuildResult {
 //         compilers end at their next line of output, the cache stays valid,
 //         and the next call removes the work directory.
 // Errors:
-//   InvalidArgument     `spec` is none, or cannot be built.
+//   InvalidArgument     `spec` is none, or cannot be built; the fragment does
+//                       not parse, or takes away what a test needs.
 //   NotFound            no source package or tree: the sentence names it.
 //   FailedPrecondition  a tool is missing, or options did not survive (each
 //                       with the feature that is lost).

@@ -172,6 +172,44 @@ TEST_F(BuildKernelTest, APackageAndAMajorNumberAreTheSameSource) {
   }
 }
 
+TEST_F(BuildKernelTest, FurtherOptionsMakeAnotherKernelThatOnlyItsKeyFinds) {
+  ASSERT_OK_AND_ASSIGN(BuildResult plain, Build());
+  options_.fragment = Path("fast.config");
+  ASSERT_OK(WriteFileAtomically(options_.fragment, "CONFIG_HZ_1000=y\n"));
+  PrepareVmlinux(kconfig::MergeFragments(kconfig::EmbeddedFragments())->text +
+                 "CONFIG_HZ_1000=y\n");
+  ASSERT_OK_AND_ASSIGN(BuildResult fast, Build());
+  EXPECT_FALSE(fast.was_cached);
+  EXPECT_THAT(fast.entry.key, StartsWith(plain.entry.key + "-fast-"));
+  EXPECT_EQ(fast.entry.metadata.extra_fragment, "fast");
+  EXPECT_THAT(ReadFile(fast.entry.config_path),
+              IsOkAndHolds(HasSubstr("CONFIG_HZ_1000=y")));
+  ASSERT_OK_AND_ASSIGN(BuildResult again, Build());
+  EXPECT_TRUE(again.was_cached);
+
+  ASSERT_OK_AND_ASSIGN(KernelEntry found,
+                       cache_.FindVersion(*KernelVersion::Parse("6.12")));
+  EXPECT_EQ(found.key, plain.entry.key);
+
+  ASSERT_OK(WriteFileAtomically(options_.fragment, "CONFIG_HZ_300=y\n"));
+  EXPECT_THAT(Build(), StatusIs(absl::StatusCode::kFailedPrecondition,
+                                HasSubstr("CONFIG_HZ_300")));
+}
+
+TEST_F(BuildKernelTest, FragmentsThatCannotBeAreRefusedBeforeAnythingRuns) {
+  options_.fragment = Path("no such.config");
+  EXPECT_THAT(Build(), StatusIs(absl::StatusCode::kInvalidArgument,
+                                HasSubstr("letters, digits and _")));
+  options_.fragment = Path("absent.config");
+  EXPECT_THAT(Build(), StatusIs(absl::StatusCode::kNotFound,
+                                HasSubstr("absent.config")));
+  options_.fragment = Path("poor.config");
+  ASSERT_OK(WriteFileAtomically(options_.fragment, "CONFIG_VSOCKETS=n\n"));
+  EXPECT_THAT(Build(), StatusIs(absl::StatusCode::kInvalidArgument,
+                                HasSubstr("cannot talk to the host")));
+  EXPECT_TRUE(stages_.empty());
+}
+
 TEST_F(BuildKernelTest, ForceBuildsAgain) {
   ASSERT_OK(Build().status());
   options_.force = true;

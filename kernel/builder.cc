@@ -111,6 +111,8 @@ absl::StatusOr<KernelMetadata> Builder::Stage() {
   metadata.toolchain = plan_.toolchain.compiler;
   metadata.config_hash = Sha256Hex(config).substr(0, 8);
   metadata.fragments_hash = plan_.fragments_hash;
+  metadata.extra_fragment = plan_.extra_fragment;
+  metadata.extra_fragment_hash = plan_.extra_fragment_hash;
   return metadata;
 }
 

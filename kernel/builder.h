@@ -29,6 +29,8 @@ struct BuildPlan {
   Toolchain toolchain;
   kconfig::MergedFragments fragments;
   std::string fragments_hash;
+  std::string extra_fragment;  // as KernelMetadata has them
+  std::string extra_fragment_hash;
   std::string key;
   int jobs = 1;
 };

@@ -209,9 +209,12 @@ absl::StatusOr<KernelEntry> KernelCache::FindVersion(
   const ListedKernel* best = nullptr;
   for (const ListedKernel& listed : all) {
     auto cached = KernelVersion::Parse(listed.entry.metadata.version);
-    // A version is what was released; a tree has its number and anything else.
+    // A version is what was released, with our options; a tree has its number
+    // and anything else.
     if (listed.state == ListedKernel::State::kCorrupt || !cached.ok() ||
-        listed.entry.metadata.source == "local" || !version.Covers(*cached)) {
+        listed.entry.metadata.source == "local" ||
+        !listed.entry.metadata.extra_fragment.empty() ||
+        !version.Covers(*cached)) {
       continue;
     }
     if (best == nullptr || IsBetter(listed, *best)) best = &listed;

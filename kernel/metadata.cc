@@ -63,10 +63,16 @@ absl::StatusOr<KernelMetadata> ParseKernelMetadata(absl::string_view text) {
   ABSL_RETURN_IF_ERROR(Read(object, "build_ms", build_ms));
   ABSL_RETURN_IF_ERROR(Read(object, "objects", metadata.objects));
   ABSL_RETURN_IF_ERROR(Read(object, "image_bytes", image_bytes));
-  // Entries of older programs do not say; they knew no other sources.
+  // Entries of older programs do not say these; they knew nothing else.
   if (auto it = object.find("is_dirty"); it != object.end()) {
     if (!it->is_boolean()) return BadKey("is_dirty", "true or false");
     metadata.is_dirty = it->get<bool>();
+  }
+  for (auto [key, field] :
+       {std::pair("extra_fragment", &metadata.extra_fragment),
+        std::pair("extra_fragment_hash", &metadata.extra_fragment_hash)}) {
+    if (!object.contains(key)) continue;
+    ABSL_RETURN_IF_ERROR(Read(object, key, *field));
   }
   metadata.built_at = absl::FromUnixSeconds(built_at);
   metadata.build_time = absl::Milliseconds(build_ms);
@@ -84,6 +90,8 @@ std::string FormatKernelMetadata(const KernelMetadata& metadata) {
       {"toolchain", metadata.toolchain},
       {"config_hash", metadata.config_hash},
       {"ktstr_kconfig_hash", metadata.fragments_hash},
+      {"extra_fragment", metadata.extra_fragment},
+      {"extra_fragment_hash", metadata.extra_fragment_hash},
       {"built_at_unix_s", absl::ToUnixSeconds(metadata.built_at)},
       {"built_at", absl::FormatTime(absl::RFC3339_sec, metadata.built_at,
                                     absl::UTCTimeZone())},

@@ -23,10 +23,13 @@ struct KernelMetadata {
   std::string toolchain;       // "gcc 12"
   std::string config_hash;     // hash of the final .config, 8 digits
   std::string fragments_hash;  // kconfig::FragmentsHash()
-  absl::Time built_at;         // to the second
-  absl::Duration build_time;   // to the millisecond
-  int64_t objects = 0;         // lines of compile output, the next estimate
-  uint64_t image_bytes = 0;    // size of vmlinux; a shorter file is truncated
+  // A person's options on top of ours: name and hash, or both empty.
+  std::string extra_fragment;
+  std::string extra_fragment_hash;
+  absl::Time built_at;        // to the second
+  absl::Duration build_time;  // to the millisecond
+  int64_t objects = 0;        // lines of compile output, the next estimate
+  uint64_t image_bytes = 0;   // size of vmlinux; a shorter file is truncated
   std::string image_sha256;
 };
 

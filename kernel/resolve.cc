@@ -144,7 +144,11 @@ absl::StatusOr<ResolvedKernel> FromImage(const std::string& path,
 
 absl::StatusOr<ResolvedKernel> FromEntry(const KernelEntry& entry) {
   ResolvedKernel kernel;
-  kernel.label = SanitiseLabel(KeyLabel(entry.key));
+  std::string label(KeyLabel(entry.key));
+  if (!entry.metadata.extra_fragment.empty()) {
+    absl::StrAppend(&label, "_", entry.metadata.extra_fragment);
+  }
+  kernel.label = SanitiseLabel(label);
   kernel.vmlinux_path = entry.vmlinux_path;
   kernel.origin = absl::StrCat("cache entry ", entry.key);
   kernel.version = entry.metadata.version;
@@ -252,7 +256,8 @@ absl::StatusOr<ResolvedKernel> Discover(const KernelCache& cache,
   ABSL_ASSIGN_OR_RETURN(std::vector<ListedKernel> cached, cache.List());
   for (const ListedKernel& listed : cached) {
     if (listed.state == ListedKernel::State::kValid &&
-        !listed.entry.metadata.is_dirty) {
+        !listed.entry.metadata.is_dirty &&
+        listed.entry.metadata.extra_fragment.empty()) {
       return FromEntry(listed.entry);
     }
   }

@@ -50,7 +50,8 @@ class ResolveTest : public testing::Test {
   }
 
   void Store(const std::string& key, const std::string& version,
-             int64_t built_at, std::string fragments_hash = "") {
+             int64_t built_at, std::string fragments_hash = "",
+             std::string extra_fragment = "") {
     auto work = cache_.MakeWorkDir(key);
     ASSERT_OK(work.status());
     std::string staged = JoinPath(work->path(), "entry");
@@ -68,6 +69,7 @@ class ResolveTest : public testing::Test {
                   .Store(key, staged,
                          {.version = version,
                           .fragments_hash = fragments_hash,
+                          .extra_fragment = extra_fragment,
                           .built_at = absl::FromUnixSeconds(built_at)})
                   .status());
   }
@@ -81,6 +83,19 @@ class ResolveTest : public testing::Test {
   std::map<std::string, std::string> environment_;
   ResolveOptions options_;
 };
+
+TEST_F(ResolveTest, KernelsOfOneReleaseDifferByTheirFragments) {
+  Store("6.12.117-tarball-x86_64-kc1", "6.12.117", 100);
+  Store("6.12.117-tarball-x86_64-kc1-fast-2", "6.12.117", 200, "", "fast");
+  ASSERT_OK_AND_ASSIGN(
+      std::vector<ResolvedKernel> both,
+      ResolveKernels({"6.12", "6.12.117-tarball-x86_64-kc1-fast-2"}, cache_,
+                     options_));
+  EXPECT_EQ(both[0].label, "kernel_6_12_117");
+  EXPECT_EQ(both[1].label, "kernel_6_12_117_fast");
+  ASSERT_OK_AND_ASSIGN(ResolvedKernel discovered, Resolve(""));
+  EXPECT_EQ(discovered.label, "kernel_6_12_117");
+}
 
 TEST_F(ResolveTest, TakesABareVmlinuxWhereItLies) {
   std::string path = Write("work/vmlinux", MakeTinyVmlinux());

@@ -82,7 +82,8 @@ class BuildView {
   bool is_drawn_ = false;
 };
 
-int Build(const std::string& spec, bool is_forced) {
+int Build(const std::string& spec, const std::string& fragment,
+          bool is_forced) {
   BlockInterrupts();
   UniqueFd cancel(eventfd(0, EFD_CLOEXEC));
   auto interrupts = Interrupts::Start([&cancel](int count) {
@@ -99,6 +100,7 @@ int Build(const std::string& spec, bool is_forced) {
     BuildView view;
     result = kernel::BuildKernel(
         *cache, {.spec = spec,
+                 .fragment = fragment,
                  .force = is_forced,
                  .cancel_fd = cancel.get(),
                  .on_progress = [&view](const kernel::BuildProgress& progress) {
@@ -156,6 +158,7 @@ constexpr char kSpecHelp[] =
 void AddBuild(CLI::App& kernel, Command& chosen) {
   auto spec = std::make_shared<std::string>();
   auto tree = std::make_shared<std::string>();
+  auto fragment = std::make_shared<std::string>();
   auto is_forced = std::make_shared<bool>(false);
   CLI::App* build = kernel.add_subcommand(
       "build", "Build a kernel from an installed package or a source tree");
@@ -166,12 +169,15 @@ void AddBuild(CLI::App& kernel, Command& chosen) {
   CLI::Option* source =
       build->add_option("--source", *tree, "The path of a source tree");
   named->excludes(source);
+  build->add_option("--fragment", *fragment,
+                    "A file with further options, such as debug.config; they "
+                    "win, and its name becomes part of the kernel's");
   build->add_flag("--force", *is_forced, "Build even when it is cached");
   build->callback([=, &chosen] {
     // A name without a slash is a directory here, too.
     const bool is_bare = tree->find('/') == tree->npos;
     if (!tree->empty()) *spec = is_bare ? "./" + *tree : *tree;
-    chosen = [=] { return Build(*spec, *is_forced); };
+    chosen = [=] { return Build(*spec, *fragment, *is_forced); };
   });
 }
 

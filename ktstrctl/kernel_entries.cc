@@ -59,6 +59,9 @@ json EntryJson(const kernel::ListedKernel& listed) {
   out["built_at"] = absl::FormatTime(
       "%Y-%m-%dT%H:%M:%SZ", entry.metadata.built_at, absl::UTCTimeZone());
   out["fragments_hash"] = entry.metadata.fragments_hash;
+  out["extra_fragment"] = entry.metadata.extra_fragment.empty()
+                              ? json()
+                              : json(entry.metadata.extra_fragment);
   out["vmlinux"] = entry.vmlinux_path;
   out["schedulers"] = entry.schedulers;
   return out;
