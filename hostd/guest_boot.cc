@@ -125,6 +125,7 @@ absl::StatusOr<StartedGuest> StartedGuest::Start(
   }
   machine.cmdline = GuestCmdline(options, boot, nonce);
   machine.vsock_path = vsock_path;
+  machine.shares_memory = boot.shares_memory;
   machine.deadline = boot.deadline;
   absl::Duration started = options.clock->Monotonic();
   ABSL_ASSIGN_OR_RETURN(VmmProcess vmm, VmmProcess::Start(vmm_options));

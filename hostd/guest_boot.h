@@ -44,6 +44,8 @@ struct GuestBoot {
   std::optional<PerformanceSpec> performance;
   // Words for the kernel's command line; checked by model/scheduler_rules.h.
   std::vector<std::string> kargs;
+  // VmmProcess::ReceiveMemory gives the guest's RAM.
+  bool shares_memory = false;
   // The console gets everything the kernel logs, not warnings and worse only.
   bool is_verbose = false;
   // vmm ends the machine then; zero: never.

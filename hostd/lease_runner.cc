@@ -12,6 +12,7 @@
 #include "base/status_macros.h"
 #include "hostd/classify.h"
 #include "hostd/performance_plan.h"
+#include "hostd/watchdog_override.h"
 #include "model/guest_layout.h"
 #include "model/scheduler_rules.h"
 
@@ -66,6 +67,18 @@ void FillFromWatch(WatchResult watch, ktstr::v1::AttemptResult* result) {
   result->set_scheduler_log_tail(std::string(watch.guest.scheduler_log.text()));
   result->set_kernel_log_tail(std::string(watch.guest.kernel_log.text()));
   result->set_guest_kernel_release(watch.kernel_release);
+  if (watch.watchdog) *result->mutable_watchdog() = *watch.watchdog;
+}
+
+// Without a word of it, a test would seem to have been watched closely.
+ktstr::v1::Finding WatchdogFinding(const ktstr::v1::WatchdogOverride& report) {
+  ktstr::v1::Finding finding;
+  finding.set_kind(ktstr::v1::NOT_EVALUATED);
+  finding.set_message(
+      absl::StrCat("the watchdog time-out of ",
+                   absl::FormatDuration(FromProtoDuration(report.timeout())),
+                   " had no effect: ", report.detail()));
+  return finding;
 }
 
 }  // namespace
@@ -92,6 +105,9 @@ ktstr::v1::AttemptResult LeaseRunner::Run(const ktstr::v1::Attempt& attempt,
     evidence.stop = control->reason();
   }
   Classification judged = Classify(evidence);
+  if (result.has_watchdog() && !result.watchdog().had_effect()) {
+    judged.findings.push_back(WatchdogFinding(result.watchdog()));
+  }
   *result.mutable_key() = attempt.key();
   result.set_outcome(judged.outcome);
   result.set_reason(judged.reason);
@@ -174,6 +190,12 @@ absl::StatusOr<WatchResult> LeaseRunner::RunMachine(
   WatchLimits limits = WatchLimits::From(attempt.budget(),
                                          FromProtoDuration(variant.duration()));
   const auto& kargs = variant.scheduler().setup().kargs();
+  std::optional<WatchdogOverride> watchdog;
+  if (variant.scheduler().setup().has_watchdog_timeout()) {
+    watchdog.emplace(
+        FromProtoDuration(variant.scheduler().setup().watchdog_timeout()),
+        variant.kernel().hz(), WatchdogVariables::Find(kernel.path()));
+  }
   ABSL_ASSIGN_OR_RETURN(
       StartedGuest guest,
       StartedGuest::Start(options_.boot, *run_dir_,
@@ -182,6 +204,7 @@ absl::StatusOr<WatchResult> LeaseRunner::RunMachine(
                            .memory_mib = variant.memory_mib(),
                            .performance = *std::move(hardware),
                            .kargs = {kargs.begin(), kargs.end()},
+                           .shares_memory = watchdog.has_value(),
                            // guestd sends the whole log anyway. When that
                            // failed, the next attempt is verbose.
                            .is_verbose = attempt.key().epoch() != 1,
@@ -192,9 +215,12 @@ absl::StatusOr<WatchResult> LeaseRunner::RunMachine(
                       .clock = options_.boot.clock,
                       .vsock_path = guest.vsock_path(),
                       .request = MakeRequest(attempt, topology.cpus()),
+                      .watchdog = watchdog ? &*watchdog : nullptr,
                       .started = guest.started()},
                      &guest.vmm(), &guest.hello(), control);
-  return watch.Run();
+  WatchResult result = watch.Run();
+  if (watchdog) result.watchdog = watchdog->report();
+  return result;
 }
 
 }  // namespace ktstr::hostd

@@ -165,6 +165,24 @@ TEST_F(LeaseRunnerTest, GuestThatCannotBeSetUpIsAnError) {
   EXPECT_THAT(result.reason(), HasSubstr("no_such_thing"));
 }
 
+TEST_F(LeaseRunnerTest, WatchdogTimeOutWithoutEffectIsAFindingOfAPass) {
+  UseScheduler();
+  attempt_.mutable_variant()
+      ->mutable_scheduler()
+      ->mutable_setup()
+      ->mutable_watchdog_timeout()
+      ->set_seconds(1);
+  ktstr::v1::AttemptResult result = Run("pass");
+  EXPECT_EQ(result.outcome(), ktstr::v1::PASS) << result.reason();
+  EXPECT_FALSE(result.watchdog().had_effect());
+  EXPECT_EQ(result.watchdog().timeout().seconds(), 1);
+  ASSERT_EQ(result.findings_size(), 1);
+  EXPECT_EQ(result.findings(0).kind(), ktstr::v1::NOT_EVALUATED);
+  EXPECT_THAT(result.findings(0).message(),
+              HasSubstr("watchdog time-out of 1s had no effect: no descriptors "
+                        "were sent"));
+}
+
 TEST_F(LeaseRunnerTest, PassingGuestPassesThroughEveryPhase) {
   UseScheduler();
   ktstr::v1::AttemptResult result = Run("pass");

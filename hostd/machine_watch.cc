@@ -97,6 +97,7 @@ WatchResult MachineWatch::Run() {
   }
   console_.Finish();
   if (session_ != nullptr) TakeSession();
+  if (options_.watchdog != nullptr) options_.watchdog->ReadBack();
   console_.LearnFrom(result_.guest.kernel_log.text());
   Evidence& evidence = result_.evidence;
   evidence.console = console_.facts();
@@ -321,6 +322,12 @@ void MachineWatch::HandleSession() {
     NotePhase(phase, at);
     if (phase == ktstr::v1::WORKLOAD_STARTED) Enter(Stage::kTest);
     if (phase == ktstr::v1::WORKLOAD_ENDED) Enter(Stage::kDetach);
+    if (options_.watchdog == nullptr) continue;
+    if (phase == ktstr::v1::SCHEDULER_ATTACHED) {
+      options_.watchdog->Write(vmm_->ReceiveMemory());
+    } else if (phase == ktstr::v1::WORKLOAD_ENDED) {
+      options_.watchdog->ReadBack();
+    }
   }
   if (view.record.is_finished && stage_ != Stage::kShutdown) {
     Enter(Stage::kShutdown);

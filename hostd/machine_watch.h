@@ -19,6 +19,7 @@
 #include "hostd/guest_session.h"
 #include "hostd/hello.h"
 #include "hostd/vmm_process.h"
+#include "hostd/watchdog_override.h"
 #include "proto/attempt.pb.h"
 #include "proto/guest.pb.h"
 
@@ -48,6 +49,8 @@ struct WatchResult {
   std::vector<ktstr::v1::BootStep> boot_steps;   // ascending by time
   std::string console_tail;
   std::string kernel_release;
+  // Of the watch's owner.
+  std::optional<ktstr::v1::WatchdogOverride> watchdog;
 };
 
 // Follows one machine from its start to its end: reads its console and report,
@@ -65,6 +68,9 @@ class MachineWatch {
     Clock* clock = nullptr;
     std::string vsock_path;
     ktstr::v1::RunTestRequest request;
+    // To be written once the scheduler is attached; null: nothing is. Outlives
+    // the watch.
+    WatchdogOverride* watchdog = nullptr;
     // When vmm was started; phases count from here.
     absl::Duration started;
   };

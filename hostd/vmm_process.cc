@@ -12,8 +12,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/descriptor_passing.h"
 #include "base/file.h"
 #include "base/status_macros.h"
+#include "model/memory_map.h"
 
 namespace ktstr::hostd {
 namespace {
@@ -109,6 +111,15 @@ absl::StatusOr<VmmProcess> VmmProcess::Start(const VmmOptions& options) {
   vmm.stderr_ = std::move(errors.read);
   vmm.control_ = std::move(control_ours);
   return vmm;
+}
+
+absl::StatusOr<GuestRam> VmmProcess::ReceiveMemory() {
+  if (!control_) {
+    return absl::FailedPreconditionError("vmm has been told to stop");
+  }
+  ABSL_ASSIGN_OR_RETURN(PassedDescriptors received,
+                        ReceiveDescriptors(control_.get(), kMaxMemoryMapBytes));
+  return GuestRam::Create(received.bytes, std::move(received.fds));
 }
 
 void VmmProcess::RequestStop() {

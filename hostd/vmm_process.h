@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "base/subprocess.h"
 #include "base/unique_fd.h"
+#include "hostd/guest_ram.h"
 #include "model/machine_spec.h"
 
 namespace ktstr::hostd {
@@ -43,6 +44,12 @@ class VmmProcess {
   int console_fd() const { return console_.get(); }
   int report_fd() const { return report_.get(); }
   int stderr_fd() const { return stderr_.get(); }
+
+  // The guest's RAM, when the machine description says shares_memory and vmm
+  // has reported "slots". Once.
+  //
+  // Errors: those of ReceiveDescriptors and GuestRam::Create.
+  absl::StatusOr<GuestRam> ReceiveMemory();
 
   // Asks for an end of kind "stopped". A second call does nothing.
   void RequestStop();

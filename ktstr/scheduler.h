@@ -4,6 +4,7 @@
 #ifndef KTSTR_KTSTR_SCHEDULER_H_
 #define KTSTR_KTSTR_SCHEDULER_H_
 
+#include <chrono>
 #include <cstddef>
 #include <optional>
 #include <string_view>
@@ -106,6 +107,17 @@ class SchedulerDef {
     return copy;
   }
 
+  // How long a task may wait before the kernel's watchdog ends the scheduler,
+  // 100 ms to 30 s, in place of what the program asks for. Written by the host;
+  // a shorter one holds from the watchdog's next look on, half of the program's
+  // own time-out after it attached. One that has no effect is a finding.
+  constexpr SchedulerDef watchdog_timeout(
+      std::chrono::milliseconds timeout) const {
+    SchedulerDef copy = *this;
+    copy.watchdog_timeout_ = timeout;
+    return copy;
+  }
+
   constexpr std::string_view name() const { return name_; }
   constexpr std::string_view binary() const { return binary_; }
   constexpr const FixedList<std::string_view, 16>& args() const {
@@ -125,6 +137,10 @@ class SchedulerDef {
   }
   constexpr const std::optional<std::string_view>& config_file() const {
     return config_file_;
+  }
+  constexpr const std::optional<std::chrono::milliseconds>& watchdog_timeout()
+      const {
+    return watchdog_timeout_;
   }
   constexpr const FixedList<KernelSetting, 8>& enable_writes() const {
     return enable_;
@@ -152,6 +168,7 @@ class SchedulerDef {
   std::optional<std::string_view> config_file_;
   FixedList<KernelSetting, 8> enable_;
   FixedList<KernelSetting, 8> disable_;
+  std::optional<std::chrono::milliseconds> watchdog_timeout_;
 };
 
 namespace internal {
@@ -191,6 +208,15 @@ constexpr SchedulerProblem FirstSchedulerProblem(const SchedulerDef& def) {
     if (auto why = ConfigFileProblem(path)) return {"config_file", path, why};
     if (def.binary().empty()) {
       return {"config_file", path, "needs a scheduler that is a program"};
+    }
+  }
+  if (def.watchdog_timeout()) {
+    if (const char* why =
+            WatchdogTimeoutProblem(def.watchdog_timeout()->count())) {
+      return {"watchdog_timeout", "", why};
+    }
+    if (def.binary().empty()) {
+      return {"watchdog_timeout", "", "needs a scheduler that is a program"};
     }
   }
   for (const auto* writes : {&def.enable_writes(), &def.disable_writes()}) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
 #include "base/status_macros.h"
@@ -58,6 +59,10 @@ absl::StatusOr<v1::KernelSpec> PrepareKernel(
   }
   ABSL_ASSIGN_OR_RETURN(bool has_sched_ext, HasSchedExt(kernel));
   spec.set_has_sched_ext(has_sched_ext);
+  int hz = 0;
+  if (kernel.config && absl::SimpleAtoi(kernel.config->Get("HZ"), &hz)) {
+    spec.set_hz(hz);
+  }
   return spec;
 }
 

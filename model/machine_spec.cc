@@ -94,6 +94,9 @@ absl::Status ReadKey(const std::string& key, const json& value,
     return ReadFd(key, value, spec.report_fd);
   } else if (key == "control_fd") {
     return ReadFd(key, value, spec.control_fd);
+  } else if (key == "shares_memory") {
+    if (!value.is_boolean()) return BadKey(key, "true or false");
+    spec.shares_memory = value.get<bool>();
   } else if (key == "vsock_path") {
     ABSL_ASSIGN_OR_RETURN(spec.vsock_path, Text(key, value));
   } else if (key == "vsock_cid") {
@@ -147,6 +150,7 @@ std::string FormatMachineSpec(const MachineSpec& spec) {
       {"console_fd", spec.console_fd},
       {"report_fd", spec.report_fd},
       {"control_fd", spec.control_fd},
+      {"shares_memory", spec.shares_memory},
       {"vsock_path", spec.vsock_path},
       {"vsock_cid", spec.vsock_cid},
       {"deadline_ms", absl::ToInt64Milliseconds(spec.deadline)},

@@ -61,6 +61,11 @@ struct MachineSpec {
   // is gone. Bytes on it are ignored, except 'q': end now. -1 means none.
   int control_fd = -1;
 
+  // vmm sends a memory map (model/memory_map.h) over control_fd, which is a
+  // unix socket then, with the files that are the guest's RAM, before the first
+  // guest instruction. The files cannot shrink (F_SEAL_SHRINK).
+  bool shares_memory = false;
+
   // Host side of the guest's virtio-vsock device. Empty means no device.
   // vmm listens here (Firecracker's convention): a client sends
   // "CONNECT <port>\n" and reads "OK <host port>\n", then the stream is open. A

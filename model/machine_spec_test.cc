@@ -22,6 +22,7 @@ TEST(MachineSpecTest, SurvivesItsOwnText) {
   spec.initrd_fds = {6, 7};
   spec.cmdline = "quiet ktstr.epoch=3";
   spec.console = ConsoleDevice::kVirtio;
+  spec.shares_memory = true;
   spec.vsock_path = "/run/x/vsock";
   spec.deadline = absl::Seconds(90);
   ASSERT_OK_AND_ASSIGN(MachineSpec copy,
@@ -32,6 +33,7 @@ TEST(MachineSpecTest, SurvivesItsOwnText) {
   EXPECT_THAT(copy.initrd_fds, ElementsAre(6, 7));
   EXPECT_EQ(copy.cmdline, spec.cmdline);
   EXPECT_EQ(copy.console, ConsoleDevice::kVirtio);
+  EXPECT_TRUE(copy.shares_memory);
   EXPECT_EQ(copy.vsock_path, spec.vsock_path);
   EXPECT_EQ(copy.deadline, absl::Seconds(90));
 }

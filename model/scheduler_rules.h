@@ -11,6 +11,7 @@
 #define KTSTR_MODEL_SCHEDULER_RULES_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <string_view>
 
 namespace ktstr {
@@ -179,6 +180,14 @@ constexpr const char* SetupFileProblem(std::string_view path) {
     return "has empty parts, \".\", \"..\" or control characters";
   }
   return nullptr;
+}
+
+// The kernel takes no longer one from a scheduler (SCX_WATCHDOG_MAX_TIMEOUT,
+// kernel/sched/ext.c); much shorter ones are for ticks, not for tasks.
+constexpr const char* WatchdogTimeoutProblem(int64_t milliseconds) {
+  return milliseconds >= 100 && milliseconds <= 30000
+             ? nullptr
+             : "is not 100 ms to 30 s long";
 }
 
 // A file of whoever submits, by path; it keeps its last part in the guest.

@@ -104,6 +104,14 @@ TEST(SetupFileProblemTest, IsAFileOfTheKernel) {
   EXPECT_THAT(SetupFileProblem("/sys/"), HasSubstr("empty parts"));
 }
 
+TEST(WatchdogTimeoutProblemTest, HasBounds) {
+  EXPECT_THAT(WatchdogTimeoutProblem(100), IsNull());
+  EXPECT_THAT(WatchdogTimeoutProblem(30000), IsNull());
+  EXPECT_THAT(WatchdogTimeoutProblem(99), HasSubstr("100 ms to 30 s"));
+  EXPECT_THAT(WatchdogTimeoutProblem(30001), HasSubstr("100 ms to 30 s"));
+  EXPECT_THAT(WatchdogTimeoutProblem(-1), HasSubstr("100 ms to 30 s"));
+}
+
 TEST(ConfigFileProblemTest, NamesAFile) {
   EXPECT_THAT(ConfigFileProblem("layers.json"), IsNull());
   EXPECT_THAT(ConfigFileProblem("../a/layers.json"), IsNull());

@@ -32,6 +32,11 @@ void AppendSetup(const v1::SchedulerSetup& setup, std::string& out) {
     AppendField(absl::StrCat("sysctl ", sysctl.key()), out);
     AppendField(sysctl.value(), out);
   }
+  if (setup.has_watchdog_timeout()) {
+    AppendField(absl::StrCat("watchdog ", setup.watchdog_timeout().seconds(),
+                             ".", setup.watchdog_timeout().nanos()),
+                out);
+  }
   for (const auto* writes : {&setup.enable(), &setup.disable()}) {
     for (const v1::FileWrite& write : *writes) {
       AppendField(absl::StrCat("file ", write.path()), out);

@@ -50,6 +50,24 @@ json WritesJson(
   return out;
 }
 
+// Null for a scheduler that declares no time-out of its watchdog.
+json WatchdogJson(const v1::AttemptResult& result) {
+  if (!result.has_watchdog()) return json();
+  const v1::WatchdogOverride& watchdog = result.watchdog();
+  auto jiffies = [](bool has, uint64_t value) {
+    return has ? json(value) : json();
+  };
+  return {{"timeout_ms", Milliseconds(watchdog.timeout())},
+          {"jiffies_before",
+           jiffies(watchdog.has_jiffies_before(), watchdog.jiffies_before())},
+          {"jiffies_written",
+           jiffies(watchdog.has_jiffies_written(), watchdog.jiffies_written())},
+          {"jiffies_read",
+           jiffies(watchdog.has_jiffies_read(), watchdog.jiffies_read())},
+          {"had_effect", watchdog.had_effect()},
+          {"detail", TextOrNull(watchdog.detail())}};
+}
+
 // What the scheduler asked of its guest.
 json SetupJson(const v1::SchedulerSetup& setup) {
   json kargs = json::array();
@@ -58,11 +76,15 @@ json SetupJson(const v1::SchedulerSetup& setup) {
   for (const v1::Sysctl& sysctl : setup.sysctls()) {
     sysctls.push_back({{"key", sysctl.key()}, {"value", sysctl.value()}});
   }
-  return {{"kargs", kargs},
-          {"sysctls", sysctls},
-          {"cgroup_parent", TextOrNull(setup.cgroup_parent())},
-          {"enable", WritesJson(setup.enable())},
-          {"disable", WritesJson(setup.disable())}};
+  return {
+      {"kargs", kargs},
+      {"sysctls", sysctls},
+      {"cgroup_parent", TextOrNull(setup.cgroup_parent())},
+      {"watchdog_timeout_ms", setup.has_watchdog_timeout()
+                                  ? json(Milliseconds(setup.watchdog_timeout()))
+                                  : json()},
+      {"enable", WritesJson(setup.enable())},
+      {"disable", WritesJson(setup.disable())}};
 }
 
 void AddSpec(const v1::VariantSpec& spec, json& out) {
@@ -267,6 +289,7 @@ void AddResult(const v1::Variant& variant, json& out) {
   out["stimulus_events"] = StimuliJson(result);
   out["phases"] = PhasesJson(result);
   out["boot_steps"] = BootStepsJson(result);
+  out["watchdog"] = WatchdogJson(result);
   out["machine_end"] = TextOrNull(result.machine_end());
   out["machine_end_detail"] = TextOrNull(result.machine_end_detail());
   out["attempt_epoch"] = variant.epoch() > 0 ? json(variant.epoch()) : json();

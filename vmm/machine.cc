@@ -16,8 +16,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
+#include "base/descriptor_passing.h"
 #include "base/host_cpus.h"
 #include "base/status_macros.h"
+#include "model/memory_map.h"
 #include "vmm/arch/x86_64/layout.h"
 #include "vmm/arch/x86_64/memory_plan.h"
 #include "vmm/arch/x86_64/platform.h"
@@ -67,6 +69,7 @@ absl::StatusOr<std::unique_ptr<Machine>> Machine::Create(
       new Machine(spec, std::move(topology), report, sandbox));
   ABSL_RETURN_IF_ERROR(machine->ClaimHost());
   ABSL_RETURN_IF_ERROR(machine->CreateMemory());
+  ABSL_RETURN_IF_ERROR(machine->ShareMemory());
   ABSL_RETURN_IF_ERROR(machine->CreateDevices());
   ABSL_RETURN_IF_ERROR(machine->WatchOwner());
   ABSL_RETURN_IF_ERROR(machine->CreateVcpus());
@@ -141,6 +144,23 @@ absl::Status Machine::CreateMemory() {
   }
   report_->Emit("slots");
   return CreateInterruptControllers(*vm_, topology_);
+}
+
+absl::Status Machine::ShareMemory() {
+  if (!spec_.shares_memory) return absl::OkStatus();
+  std::vector<MappedRam> map;
+  std::vector<int> files;
+  for (const auto& region : memory_->regions()) {
+    auto file = std::find(files.begin(), files.end(), region.memfd);
+    map.push_back({.start = region.start.value(),
+                   .size_bytes = region.size_bytes,
+                   .file = static_cast<int>(file - files.begin()),
+                   .file_offset = region.memfd_offset});
+    if (file == files.end()) files.push_back(region.memfd);
+  }
+  return Annotate(
+      SendDescriptors(spec_.control_fd, FormatMemoryMap(map), files),
+      "share guest memory over control_fd");
 }
 
 absl::Status Machine::CreateDevices() {

@@ -69,6 +69,7 @@ class Machine {
   // The steps of Create(), in order.
   absl::Status ClaimHost();
   absl::Status CreateMemory();
+  absl::Status ShareMemory();
   absl::Status CreateDevices();
   absl::Status CreatePlatformDevices();
   absl::Status CreateVirtioDevices();

@@ -19,12 +19,14 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
+#include "base/descriptor_passing.h"
 #include "base/file.h"
 #include "base/status_matchers.h"
 #include "base/thread.h"
 #include "base/unique_fd.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "model/memory_map.h"
 #include "vmm/arch/x86_64/layout.h"
 #include "vmm/performance.h"
 #include "vmm/testing/guest_program.h"
@@ -362,6 +364,48 @@ TEST_F(MachineSetupTest, NamesWhatTheKernelFileIsInstead) {
   spec.kernel_fd = script.get();
   EXPECT_THAT(Create(spec), StatusIs(absl::StatusCode::kInvalidArgument,
                                      HasSubstr("not an ELF file")));
+}
+
+TEST_F(MachineSetupTest, SharesItsMemoryWithItsOwner) {
+  KTSTR_REQUIRE_KVM();
+  UniqueFd kernel(memfd_create("kernel", MFD_CLOEXEC));
+  ASSERT_OK(WriteAll(kernel.get(), GuestProgram().Halt().BuildElf()));
+  int ends[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+  UniqueFd ours(ends[0]);
+  UniqueFd theirs(ends[1]);
+  MachineSpec spec;
+  spec.topology = *Topology::Parse("2n2l1c1t");
+  spec.memory_mib = 64;
+  spec.kernel_fd = kernel.get();
+  spec.control_fd = theirs.get();
+  spec.shares_memory = true;
+  ASSERT_OK(Create(spec));
+  ASSERT_OK_AND_ASSIGN(PassedDescriptors received,
+                       ReceiveDescriptors(ours.get(), kMaxMemoryMapBytes));
+  EXPECT_EQ(received.fds.size(), 2u);  // one for each node
+  ASSERT_OK_AND_ASSIGN(
+      std::vector<MappedRam> ram,
+      ParseMemoryMap(received.bytes, int(received.fds.size())));
+  uint64_t bytes = 0;
+  for (const MappedRam& part : ram) bytes += part.size_bytes;
+  EXPECT_EQ(bytes, uint64_t{64} << 20);
+  // The boot tables are there, and nobody can take the file away.
+  uint8_t loader = 0;
+  ASSERT_EQ(pread(received.fds[0].get(), &loader, 1, kBootParams + 0x210), 1);
+  EXPECT_EQ(loader, 0xff);
+  EXPECT_NE(fcntl(received.fds[0].get(), F_GET_SEALS) & F_SEAL_SHRINK, 0);
+}
+
+TEST_F(MachineSetupTest, NamesASocketThatIsNone) {
+  KTSTR_REQUIRE_KVM();
+  UniqueFd kernel(memfd_create("kernel", MFD_CLOEXEC));
+  ASSERT_OK(WriteAll(kernel.get(), GuestProgram().Halt().BuildElf()));
+  MachineSpec spec;
+  spec.kernel_fd = kernel.get();
+  spec.control_fd = kernel.get();
+  spec.shares_memory = true;
+  EXPECT_THAT(Create(spec).message(), HasSubstr("control_fd"));
 }
 
 TEST_F(MachineSetupTest, NamesACommandLineThatDoesNotFit) {

@@ -7,6 +7,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "base/proto_time.h"
 #include "base/status_macros.h"
 #include "coordinator/converters/guest_files.h"
 #include "model/guest_layout.h"
@@ -71,6 +72,12 @@ absl::Status CheckSetup(const v1::SchedulerSetup& setup) {
   if (!setup.cgroup_parent().empty()) {
     ABSL_RETURN_IF_ERROR(Refuse("cgroup_parent", setup.cgroup_parent(),
                                 CgroupParentProblem(setup.cgroup_parent())));
+  }
+  if (setup.has_watchdog_timeout()) {
+    const absl::Duration timeout = FromProtoDuration(setup.watchdog_timeout());
+    ABSL_RETURN_IF_ERROR(
+        Refuse("watchdog_timeout", absl::FormatDuration(timeout),
+               WatchdogTimeoutProblem(absl::ToInt64Milliseconds(timeout))));
   }
   ABSL_RETURN_IF_ERROR(CheckWrites(setup.enable()));
   return CheckWrites(setup.disable());

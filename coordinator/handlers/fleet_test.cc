@@ -188,6 +188,11 @@ TEST_F(FleetTest, DeclarationsThatBreakTheRulesAreRefused) {
           "not below /proc or /sys");
   refused([](auto& d) { d.set_config_file("conf/layers.json"); },
           "not among the files of the submission");
+  refused(
+      [](auto& d) {
+        d.mutable_setup()->mutable_watchdog_timeout()->set_seconds(31);
+      },
+      "watchdog_timeout \"31s\" is not 100 ms to 30 s long");
   refused([](auto& d) { d.set_name("a b"); }, "white space");
   refused([](auto& d) { d.add_args(std::string(20000, 'a')); },
           "argument of 20000 bytes");

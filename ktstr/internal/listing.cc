@@ -57,6 +57,12 @@ void DescribeSetup(const SchedulerDef& from, v1::SchedulerSetup* to) {
     sysctl->set_value(std::string(setting.value));
   }
   to->set_cgroup_parent(std::string(from.cgroup_parent().value_or("")));
+  if (from.watchdog_timeout()) {
+    const int64_t ms = from.watchdog_timeout()->count();
+    to->mutable_watchdog_timeout()->set_seconds(ms / 1000);
+    to->mutable_watchdog_timeout()->set_nanos(
+        static_cast<int32_t>(ms % 1000 * 1'000'000));
+  }
   CopyWrites(from.enable_writes(), to->mutable_enable());
   CopyWrites(from.disable_writes(), to->mutable_disable());
 }

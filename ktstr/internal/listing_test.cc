@@ -25,6 +25,7 @@ constexpr SchedulerDef kScheduler =
         .sysctl("kernel.sched_schedstats", "1")
         .karg("preempt=full")
         .cgroup_parent("/cells")
+        .watchdog_timeout(std::chrono::milliseconds(1500))
         .config_file("conf/layers.json")
         .flag({.name = "llc", .args = {"--llc"}})
         .flag(
@@ -104,6 +105,8 @@ TEST(ListingTest, WhatASchedulerWantsOfItsGuestArrives) {
   EXPECT_EQ(mine.setup().sysctls(1).key(), "kernel.sched_schedstats");
   EXPECT_EQ(mine.setup().sysctls(1).value(), "1");
   EXPECT_EQ(mine.setup().cgroup_parent(), "/cells");
+  EXPECT_EQ(mine.setup().watchdog_timeout().seconds(), 1);
+  EXPECT_EQ(mine.setup().watchdog_timeout().nanos(), 500'000'000);
   EXPECT_EQ(mine.config_file(), "conf/layers.json");
 }
 
@@ -182,6 +185,11 @@ TEST(CheckTestsTest, RefusesWhatAGuestMayNotHave) {
   EXPECT_THAT(check(base.sysctl("kernel.x", "")), Invalid("sysctl value"));
   EXPECT_THAT(check(base.cgroup_parent("/")), Invalid("cgroup_parent \"/\""));
   EXPECT_THAT(check(base.config_file("/etc/")), Invalid("names no file"));
+  EXPECT_THAT(check(base.watchdog_timeout(std::chrono::minutes(1))),
+              Invalid("watchdog_timeout"));
+  EXPECT_THAT(
+      check(SchedulerDef("k").watchdog_timeout(std::chrono::seconds(1))),
+      Invalid("is a program"));
 }
 
 TEST(CheckTestsTest, RefusesKindsThatDoNotFit) {

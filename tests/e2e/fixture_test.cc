@@ -17,6 +17,8 @@ namespace {
 
 using ::testing::Contains;
 using ::testing::ContainsRegex;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
 using ::testing::SizeIs;
 
@@ -119,6 +121,37 @@ TEST_P(FixtureTest, HasTheOutcomeItMustHave) {
                   Contains(MatchesRegex(expected.finding)));
     }
   }
+}
+
+VariantResult Only(const SubmitRun& run, const std::string& test) {
+  for (const VariantResult& result : run.results) {
+    if (result.test == test) return result;
+  }
+  ADD_FAILURE() << "no result of " << test << run.out << run.err;
+  return {};
+}
+
+// The host shortens 8 s to 1 s. The watchdog's first look is after 4 s, and the
+// 8 s would have been over at the third.
+TEST_F(FixtureTest, ShorterWatchdogTimeOutFindsAStallSooner) {
+  VariantResult result = Only(*run_, "stalls_one_soon");
+  EXPECT_EQ(result.outcome, "FAIL") << result.reason;
+  const auto& watchdog = result.file["watchdog"];
+  EXPECT_EQ(watchdog["had_effect"], true) << watchdog;
+  EXPECT_EQ(watchdog["jiffies_before"].get<int>(),
+            8 * watchdog["jiffies_written"].get<int>());
+  EXPECT_EQ(watchdog["jiffies_read"], watchdog["jiffies_written"]);
+  const auto& task = result.file["scheduler_exit"]["stalled_task"];
+  ASSERT_TRUE(task.is_object()) << result.file["scheduler_exit"];
+  EXPECT_LT(task["waited_ms"].get<double>(), 6000) << task;
+}
+
+TEST_F(FixtureTest, WatchdogTimeOutWithoutEffectIsNoted) {
+  VariantResult result = Only(*run_, "watched_in_vain");
+  EXPECT_EQ(result.outcome, "PASS") << result.reason;
+  EXPECT_THAT(result.finding_kinds, ElementsAre("NOT_EVALUATED"));
+  EXPECT_THAT(result.finding_text, HasSubstr("had no effect"));
+  EXPECT_EQ(result.file["watchdog"]["had_effect"], false);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, FixtureTest, ::testing::ValuesIn(kExpectations),

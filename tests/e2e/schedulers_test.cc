@@ -3,6 +3,7 @@
 
 // A real sched_ext scheduler, and schedulers that do not behave.
 #include <map>
+#include <set>
 #include <string>
 
 #include "base/file.h"
@@ -17,6 +18,7 @@ namespace {
 using ::testing::AnyOf;
 using ::testing::Contains;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::Pair;
 using ::testing::SizeIs;
 
@@ -72,6 +74,29 @@ TEST(SchedulerTest, OptionsOfScxQmapAreItsProfiles) {
               nlohmann::json({"-s", "5000", "-b", "8", "-H"}));
     EXPECT_EQ(result.file["scheduler_origin"], "GIVEN");
   }
+}
+
+// The same image in another place is another kernel.
+TEST(SchedulerTest, KernelIsADimensionBesidePresetAndProfile) {
+  ASSERT_OK_AND_ASSIGN(TempDir dir, TempDir::Create("e2e-kernel-"));
+  const std::string copy = JoinPath(dir.path(), "vmlinux");
+  ASSERT_OK_AND_ASSIGN(std::string image, ReadFile(KernelPath()));
+  ASSERT_OK(WriteFileAtomically(copy, image));
+  SubmitRun run = Submit({Program("kernel_schedulers"), "--preset", "tiny-1llc",
+                          "--filter", "gauntlet/qmap_options/*/slice/*",
+                          "--scheduler", "scx_qmap=" + QmapPath(), "--kernel",
+                          copy, "--kernel", KernelPath()});
+  ASSERT_THAT(run.results, SizeIs(2)) << run.out << run.err;
+  EXPECT_THAT(run.out, HasSubstr("KERNEL"));
+  std::set<std::string> labels;
+  for (const VariantResult& result : run.results) {
+    EXPECT_EQ(result.outcome, "PASS") << result.reason;
+    const std::string label = result.file.value("kernel", "");
+    labels.insert(label);
+    EXPECT_EQ(result.variant, "gauntlet/qmap_options/tiny-1llc/slice/" + label);
+    EXPECT_THAT(run.out, HasSubstr(label));
+  }
+  EXPECT_THAT(labels, SizeIs(2));
 }
 
 TEST(SchedulerTest, ProgramThatIsNoSchedulerIsFailNotMiss) {

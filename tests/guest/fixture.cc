@@ -8,6 +8,7 @@
 namespace {
 
 using namespace ktstr;
+using namespace std::chrono_literals;
 
 constexpr SchedulerDef kFixture = SchedulerDef("scx_fixture", "scx_fixture");
 
@@ -44,6 +45,26 @@ constexpr SchedulerDef kStallsOne =
 // FAIL: the kernel ends the scheduler.
 KTSTR_TEST(stalls_one, .scheduler = &kStallsOne, .constraints = kSeveralLlcs,
            .duration = 10s) {
+  return RunSomeWork(ctx);
+}
+
+// The same, where the scheduler itself would have waited long.
+constexpr SchedulerDef kStallsOneSoon = kFixture.arg("--watchdog-ms")
+                                            .arg("8000")
+                                            .arg("--stall-one")
+                                            .arg("ktstr-worker")
+                                            .watchdog_timeout(1s);
+
+KTSTR_TEST(stalls_one_soon, .scheduler = &kStallsOneSoon,
+           .constraints = kSeveralLlcs, .duration = 15s) {
+  return RunSomeWork(ctx);
+}
+
+// PASS, with a note: nothing looked at the shorter time-out in so short a time.
+constexpr SchedulerDef kWatchedInVain = kFixture.watchdog_timeout(1s);
+
+KTSTR_TEST(watched_in_vain, .scheduler = &kWatchedInVain,
+           .constraints = kSeveralLlcs, .duration = 1s) {
   return RunSomeWork(ctx);
 }
 

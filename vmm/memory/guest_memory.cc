@@ -4,6 +4,7 @@
 #include "vmm/memory/guest_memory.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/memfd.h>
 #include <linux/mempolicy.h>
 #include <linux/mman.h>
@@ -93,9 +94,10 @@ void* MapAligned(GuestPhysAddr gpa, uint64_t size_bytes, int fd,
 absl::StatusOr<UniqueFd> CreateMemfd(int node, uint64_t size_bytes,
                                      GuestMemory::Pages pages) {
   const std::string name = absl::StrCat("guest-node", node);
+  constexpr unsigned kFlags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
   const unsigned flags = pages == GuestMemory::Pages::kPool
-                             ? MFD_CLOEXEC | MFD_HUGETLB | MFD_HUGE_2MB
-                             : MFD_CLOEXEC;
+                             ? kFlags | MFD_HUGETLB | MFD_HUGE_2MB
+                             : kFlags;
   UniqueFd fd(memfd_create(name.c_str(), flags));
   if (!fd) {
     return absl::ErrnoToStatus(errno, absl::StrCat("memfd_create ", name));
@@ -103,6 +105,10 @@ absl::StatusOr<UniqueFd> CreateMemfd(int node, uint64_t size_bytes,
   if (ftruncate(fd.get(), static_cast<off_t>(size_bytes)) != 0) {
     return absl::ResourceExhaustedError(absl::StrCat(
         "size ", name, " to ", size_bytes, " bytes: ", std::strerror(errno)));
+  }
+  // Whoever else maps it need not fear that it is taken away underneath.
+  if (fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_SEAL) != 0) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("seal ", name));
   }
   return fd;
 }
