@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -66,6 +67,7 @@ struct Received {
   v1::TestExit exit;
   std::string test_log;
   std::string scheduler_log;
+  std::string dump;
   int heartbeats = 0;
   grpc::Status status;
 };
@@ -85,6 +87,9 @@ void Sort(const v1::GuestEvent& event, Received& received) {
       break;
     case v1::GuestEvent::kSchedulerLog:
       received.scheduler_log += event.scheduler_log();
+      break;
+    case v1::GuestEvent::kSchedExtDump:
+      received.dump += event.sched_ext_dump();
       break;
     case v1::GuestEvent::kVerdict:
       received.verdicts.push_back(event.verdict());
@@ -125,12 +130,31 @@ class DaemonTest : public ::testing::Test {
     options_.session.sched_ext.open_messages = [this] {
       return BoundSocket(Path("uevents.kmsg"), SOCK_DGRAM);
     };
+    options_.session.tracefs = MakeTracefs();
     options_.session.cgroup_root = Path("cgroup");
     options_.session.heartbeat_interval = absl::Milliseconds(20);
     options_.session.grace_without_scheduler = absl::Milliseconds(50);
   }
 
   ~DaemonTest() override { Stop(); }
+
+  // The files of an instance of tracefs; its trace_pipe is a pipe.
+  std::string MakeTracefs() {
+    const std::string instance = Path("tracefs/instances/ktstr-guestd");
+    const std::string event = instance + "/events/sched_ext/sched_ext_dump";
+    EXPECT_OK(MakeDirs(instance + "/options"));
+    EXPECT_OK(MakeDirs(event));
+    for (const std::string& file :
+         {event + "/enable", instance + "/options/overwrite",
+          instance + "/options/context-info"}) {
+      EXPECT_OK(WriteFileAtomically(file, "?"));
+    }
+    const std::string pipe = instance + "/trace_pipe";
+    EXPECT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+    // Also for reading, so that it never waits for somebody else.
+    trace_pipe_.Reset(open(pipe.c_str(), O_RDWR | O_CLOEXEC));
+    return Path("tracefs");
+  }
 
   std::string Path(absl::string_view name) {
     return JoinPath(dir_.path(), name);
@@ -211,6 +235,7 @@ class DaemonTest : public ::testing::Test {
   }
 
   TempDir dir_;
+  UniqueFd trace_pipe_;
   DaemonOptions options_;
   UniqueFd host_;
   std::unique_ptr<Daemon> daemon_;
@@ -380,12 +405,15 @@ TEST_F(DaemonTest, SchedulerDeathDuringTheTestIsReportedAndEndsTheTest) {
 
 TEST_F(DaemonTest, SchedulerUnloadedByTheKernelIsReportedAsSuch) {
   Start();
+  const std::string dump = "sched_ext_dump: first\nsched_ext_dump: last\n";
+  ASSERT_OK(WriteAll(trace_pipe_.get(), dump));
   Received received = Run(RequestWithScheduler("upsets-scheduler", "unload"));
   ASSERT_TRUE(received.status.ok());
   ASSERT_GE(received.reports.size(), 2u);
   EXPECT_TRUE(received.reports.front().detached_early());
   EXPECT_FALSE(received.reports.front().died());
   const v1::SchedulerExit& exit = received.reports.back().exit();
+  EXPECT_EQ(received.dump, "first\nlast\n");
   EXPECT_EQ(exit.kind(), v1::EXIT_ERROR_STALL);
   EXPECT_EQ(exit.message(), "worker[7] failed to run for 1.500s");
   EXPECT_EQ(exit.stalled_task().comm(), "worker");

@@ -4,6 +4,7 @@
 #include "guestd/scheduler.h"
 
 #include <signal.h>
+#include <stdio.h>
 
 #include <algorithm>
 #include <utility>
@@ -66,6 +67,14 @@ absl::optional<v1::Finding> Scheduler::Start() {
                      " cannot attach: ", sched_ext.status().message()));
   }
   sched_ext_ = *std::move(sched_ext);
+  absl::StatusOr<std::unique_ptr<SchedExtDump>> dump =
+      SchedExtDump::Create(options_.tracefs, loop_, options_.on_dump);
+  if (dump.ok()) {
+    dump_ = *std::move(dump);
+  } else {
+    fprintf(stderr, "guestd: no dump of sched_ext: %s\n",
+            dump.status().ToString().c_str());
+  }
   CommandSpec spec = {.argv = {options_.program},
                       .extra_env = options_.extra_env};
   spec.argv.insert(spec.argv.end(), options_.args.begin(), options_.args.end());
@@ -136,6 +145,7 @@ bool Scheduler::Stop(absl::Duration timeout) {
   }
   if (child_->is_running()) {
     child_->Kill(SIGINT);
+    child_->Kill(SIGCONT);  // it may have been stopped
     if (!loop_->RunUntil(has_ended, start + timeout / 2)) {
       child_->Kill(SIGKILL);
       loop_->RunUntil(has_ended, start + timeout);
@@ -155,6 +165,12 @@ v1::SchedulerReport Scheduler::report() const {
   }
   if (!sched_ext_) return report;
   absl::optional<v1::SchedulerExit> exit = sched_ext_->ReadExit();
+  // The dump was made before.
+  if (dump_) dump_->Drain();
+  if (exit && exit->kind() == v1::EXIT_ERROR_STALL &&
+      !exit->has_stalled_task() && dump_ && dump_->longest_waiting()) {
+    *exit->mutable_stalled_task() = *dump_->longest_waiting();
+  }
   // One that never attached may still have been refused with a reason.
   if (exit && (is_attached_ || exit->kind() != v1::EXIT_DONE)) {
     *report.mutable_exit() = *std::move(exit);

@@ -15,6 +15,7 @@
 #include "guestd/child.h"
 #include "guestd/event_loop.h"
 #include "guestd/sched_ext.h"
+#include "guestd/sched_ext_dump.h"
 #include "proto/guest.pb.h"
 #include "proto/outcome.pb.h"
 
@@ -36,6 +37,9 @@ class Scheduler {
     std::vector<std::string> extra_env;
     SchedExt::Options sched_ext;
     std::function<void(absl::string_view)> on_log;
+    // Where tracefs is mounted; a kernel without it makes no dump.
+    std::string tracefs;
+    std::function<void(absl::string_view)> on_dump;
   };
 
   Scheduler(Options options, EventLoop* loop)
@@ -62,7 +66,7 @@ class Scheduler {
   // -1 before Attach().
   pid_t pid() const { return child_ ? child_->pid() : -1; }
 
-  // As known now.
+  // As known now. The whole dump goes to on_dump() first.
   v1::SchedulerReport report() const;
 
  private:
@@ -75,6 +79,7 @@ class Scheduler {
   const Options options_;
   EventLoop* const loop_;
   std::unique_ptr<SchedExt> sched_ext_;
+  std::unique_ptr<SchedExtDump> dump_;  // null where the kernel makes none
   // Its callbacks use this object; destroyed first.
   std::unique_ptr<Child> child_;
   std::function<void()> on_trouble_;

@@ -6,10 +6,10 @@
 #include <string>
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/strip.h"
+#include "guestd/printable.h"
 
 namespace ktstr::guestd {
 namespace {
@@ -40,16 +40,6 @@ v1::SchedulerExitKind KindOf(absl::string_view words) {
 bool IsError(v1::SchedulerExitKind kind) {
   return kind == v1::EXIT_ERROR || kind == v1::EXIT_ERROR_BPF ||
          kind == v1::EXIT_ERROR_STALL || kind == v1::EXIT_UNKNOWN;
-}
-
-std::string Clean(absl::string_view text, size_t max_bytes) {
-  std::string clean(text.substr(0, max_bytes));
-  for (char& c : clean) {
-    if (c == '\n' || c == '\t') c = ' ';
-    if (!absl::ascii_isprint(static_cast<unsigned char>(c))) c = '?';
-  }
-  absl::StripAsciiWhitespace(&clean);
-  return clean;
 }
 
 // "   symbol+0x12/0x34", as stack_trace_print() indents it for sched_ext.
@@ -84,7 +74,7 @@ absl::optional<v1::StalledTask> ParseStalledTask(absl::string_view message) {
     return absl::nullopt;
   }
   v1::StalledTask stalled;
-  stalled.set_comm(Clean(task, 64));
+  stalled.set_comm(PrintableLine(task, 64));
   stalled.set_pid(number);
   const auto milliseconds = static_cast<int64_t>(waited * 1e3 + 0.5);
   stalled.mutable_waited()->set_seconds(milliseconds / 1000);
@@ -103,8 +93,8 @@ bool SchedulerExitReader::Begin(absl::string_view message) {
   }
   v1::SchedulerExit exit;
   exit.set_kind(KindOf(reason));
-  exit.set_ops(Clean(message, 128));
-  exit.set_reason(Clean(reason, 128));
+  exit.set_ops(PrintableLine(message, 128));
+  exit.set_reason(PrintableLine(reason, 128));
   is_open_ = !exit_ || !IsError(exit_->kind());
   if (is_open_) exit_ = std::move(exit);
   return true;
@@ -116,7 +106,7 @@ void SchedulerExitReader::AddDetails(absl::string_view text) {
       !absl::ConsumePrefix(&text, ": ") || !exit_->message().empty()) {
     return;
   }
-  exit_->set_message(Clean(text, kMaxTextBytes));
+  exit_->set_message(PrintableLine(text, kMaxTextBytes));
   if (exit_->kind() != v1::EXIT_ERROR_STALL) return;
   absl::optional<v1::StalledTask> task = ParseStalledTask(text);
   if (task) *exit_->mutable_stalled_task() = *std::move(task);
@@ -133,7 +123,7 @@ bool SchedulerExitReader::Add(absl::string_view message) {
   }
   if (is_open_ && IsError(exit_->kind()) && IsFrame(message) &&
       exit_->backtrace_size() < kMaxFrames) {
-    exit_->add_backtrace(Clean(message, kMaxFrameBytes));
+    exit_->add_backtrace(PrintableLine(message, kMaxFrameBytes));
   }
   return false;
 }

@@ -180,6 +180,12 @@ bool Session::AttachScheduler(const v1::RunTestRequest& request) {
     event.set_scheduler_log(std::string(text));
     Send(std::move(event));
   };
+  options.tracefs = options_.tracefs;
+  options.on_dump = [this](absl::string_view text) {
+    v1::GuestEvent event;
+    event.set_sched_ext_dump(std::string(text));
+    Send(std::move(event));
+  };
   scheduler_ = std::make_unique<Scheduler>(std::move(options), &loop_);
   absl::optional<v1::Finding> finding = scheduler_->Attach(
       FromProtoDurationOr(request.attach_timeout(), kDefaultAttachTimeout));

@@ -23,6 +23,7 @@ struct SessionOptions {
   // When init began (CLOCK_MONOTONIC): evidence of phase INIT.
   absl::Duration init_started;
   SchedExt::Options sched_ext;
+  std::string tracefs = "/sys/kernel/tracing";
   SetupRoots setup_roots;
   // Parent of the test's cgroups, unless its scheduler declares one; emptied
   // and removed afterwards.

@@ -62,6 +62,15 @@ std::vector<int> Numbers(const std::vector<UniqueFd>& fds) {
   return numbers;
 }
 
+// A trace buffer for each CPU. guestd has one instance of tracefs for the dumps
+// of sched_ext, which are written on one CPU at once; the kernel's own 1.4 MiB
+// would make 350 MiB of 252 CPUs.
+std::string TraceBuffers(int cpus) {
+  constexpr int kAllKib = 16 << 10;
+  return absl::StrCat("trace_buf_size=", std::clamp(kAllKib / cpus, 128, 1024),
+                      "K");
+}
+
 std::string GuestCmdline(const GuestBootOptions& options, const GuestBoot& boot,
                          const std::string& nonce) {
   std::vector<std::string> words;
@@ -71,6 +80,7 @@ std::string GuestCmdline(const GuestBootOptions& options, const GuestBoot& boot,
   // Until the kernel trusts its clock, idle CPUs tick: on a host with fewer
   // CPUs nothing else gets done. guestd brings them up when they can sleep.
   if (boot.topology.cpus() > options.host_cpus) words.push_back(kOneCpuAtBoot);
+  words.push_back(TraceBuffers(boot.topology.cpus()));
   // None of them is one of ours: those are reserved.
   words.insert(words.end(), boot.kargs.begin(), boot.kargs.end());
   words.push_back(absl::StrCat(kCmdlineEpoch, "=", boot.epoch));

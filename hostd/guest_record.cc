@@ -95,6 +95,10 @@ void GuestRecord::Apply(const GuestEvent& event, absl::Duration at) {
     case GuestEvent::kKernelLog:
       kernel_log.Append(event.kernel_log());
       break;
+    case GuestEvent::kSchedExtDump:
+      sched_ext_dump.append(event.sched_ext_dump(), 0,
+                            kDumpBytes - sched_ext_dump.size());
+      break;
     case GuestEvent::kVerdict:
       if (!verdict) verdict = Bounded(event.verdict());
       break;

@@ -5,6 +5,7 @@
 #define KTSTR_HOSTD_GUEST_RECORD_H_
 
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -20,10 +21,12 @@ namespace ktstr::hostd {
 // Trust: the guest may send anything in any order and for as long as it likes.
 //        The first verdict, exit and failure count, and the last report, but
 //        its marks stay once set; phases only of those that guestd may enter,
-//        each once; logs keep their tail; lists stop growing at their limit.
+//        each once; logs keep their tail, a dump its beginning; lists stop
+//        growing at their limit.
 class GuestRecord {
  public:
   static constexpr size_t kLogBytes = 256 << 10;
+  static constexpr size_t kDumpBytes = 1 << 20;
   static constexpr int kMaxStimuli = 4096;
   static constexpr int kMaxListed = 512;    // findings, groups
   static constexpr int kMaxFrames = 64;     // of a backtrace
@@ -41,6 +44,7 @@ class GuestRecord {
   TailBuffer test_log;
   TailBuffer scheduler_log;
   TailBuffer kernel_log;
+  std::string sched_ext_dump;  // its beginning
   std::optional<ktstr::v1::Verdict> verdict;
   std::optional<ktstr::v1::TestExit> test_exit;
   std::optional<ktstr::v1::SchedulerReport> scheduler;

@@ -99,6 +99,15 @@ TEST(GuestRecordTest, BoundsEverythingAGuestMaySendForEver) {
   EXPECT_EQ(record.kernel_log.text().size(), GuestRecord::kLogBytes);
 }
 
+TEST(GuestRecordTest, KeepsTheBeginningOfADump) {
+  GuestRecord record;
+  GuestEvent event;
+  event.set_sched_ext_dump("first line\n" + std::string(60000, 'x'));
+  for (int i = 0; i < 100; ++i) record.Apply(event, absl::ZeroDuration());
+  EXPECT_EQ(record.sched_ext_dump.size(), GuestRecord::kDumpBytes);
+  EXPECT_EQ(record.sched_ext_dump.substr(0, 11), "first line\n");
+}
+
 TEST(GuestRecordTest, ShortensALongVerdictWithoutBreakingCharacters) {
   GuestEvent event;
   std::string umlauts;

@@ -66,6 +66,7 @@ void FillFromWatch(WatchResult watch, ktstr::v1::AttemptResult* result) {
   result->set_test_log_tail(std::string(watch.guest.test_log.text()));
   result->set_scheduler_log_tail(std::string(watch.guest.scheduler_log.text()));
   result->set_kernel_log_tail(std::string(watch.guest.kernel_log.text()));
+  result->set_sched_ext_dump(std::move(watch.guest.sched_ext_dump));
   result->set_guest_kernel_release(watch.kernel_release);
   if (watch.watchdog) *result->mutable_watchdog() = *watch.watchdog;
 }

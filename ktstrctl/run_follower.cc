@@ -129,6 +129,7 @@ absl::Status RunFollower::Settle(const v1::Variant& variant) {
       kept.mutable_result()->clear_scheduler_log_tail();
       kept.mutable_result()->clear_test_log_tail();
       kept.mutable_result()->clear_kernel_log_tail();
+      kept.mutable_result()->clear_sched_ext_dump();
     }
   }
   options_.progress->Update(kept);

@@ -21,6 +21,8 @@ namespace {
 constexpr int kTailLines = 20;
 // Of the log of a scheduler that never attached: the verifier explains itself.
 constexpr int kLoadLogLines = 100;
+// Reason, stack and the first CPUs.
+constexpr int kDumpLines = 40;
 // Findings, groups and stimuli that one report shows; the result file has all.
 constexpr int kMaxRows = 50;
 
@@ -54,6 +56,7 @@ class Report {
     AddSchedulerLog();
     AddLog("test log", result_.test_log_tail(), kTailLines);
     AddLog("kernel log, last lines", result_.kernel_log_tail(), kTailLines);
+    AddDump();
     AddConsole();
     return std::move(text_);
   }
@@ -257,6 +260,21 @@ class Report {
     const std::string& log = result_.scheduler_log_tail();
     AddLog("scheduler log", options_.is_verbose ? log : CollapseCycles(log),
            has_attached ? kTailLines : kLoadLogLines);
+  }
+
+  // Its beginning, which says most.
+  void AddDump() {
+    std::vector<std::string> lines = LastLines(result_.sched_ext_dump(), -1);
+    if (lines.empty()) return;
+    Section("sched_ext dump");
+    const size_t count = options_.is_verbose
+                             ? lines.size()
+                             : std::min(lines.size(), size_t{kDumpLines});
+    for (size_t i = 0; i < count; ++i) Line(absl::StrCat("  ", lines[i]));
+    if (count < lines.size()) {
+      Line(absl::StrCat("  and ", lines.size() - count,
+                        " lines more in the dump's file"));
+    }
   }
 
   void AddConsole() {

@@ -21,10 +21,10 @@ struct ReportOptions {
 // What a person reads about a variant, above all one that did not pass:
 // fingerprint (the last line of the scheduler's log), header with the reasons,
 // then the sections stats, diagnostics, timeline, scheduler exit, scheduler
-// log, test log, kernel log and console, each only when it has content. Twenty
-// lines of a log, all of the console's after a kernel panic, a hundred of a
-// scheduler's that never attached. What repeats in the scheduler's log is left
-// out first.
+// log, test log, kernel log, sched_ext dump and console, each only when it has
+// content. Twenty lines of a log, all of the console's after a kernel panic, a
+// hundred of a scheduler's that never attached, the first forty of a dump. What
+// repeats in the scheduler's log is left out first.
 //
 // Trust: guest text is printable afterwards.
 std::string VariantReport(const v1::Variant& variant,

@@ -128,6 +128,18 @@ TEST(VariantReportTest, SaysWhyTheKernelEndedTheScheduler) {
   EXPECT_THAT(VariantReport(variant, {}), Not(HasSubstr("scheduler exit")));
 }
 
+TEST(VariantReportTest, ShowsTheBeginningOfADump) {
+  v1::Variant variant = MakeFailure();
+  variant.mutable_result()->set_sched_ext_dump(ManyLines(100));
+  std::string report = VariantReport(variant, {});
+  EXPECT_THAT(report, HasSubstr("sched_ext dump:\n  line0\n"));
+  EXPECT_THAT(report,
+              HasSubstr("line39\n  and 60 lines more in the dump's file\n"));
+  EXPECT_THAT(report, Not(HasSubstr("line40\n")));
+  EXPECT_THAT(VariantReport(variant, {.is_verbose = true}),
+              HasSubstr("line99\n"));
+}
+
 TEST(VariantReportTest, SchedulerLogIsShownWithoutWhatRepeats) {
   v1::Variant variant = MakeFailure();
   variant.mutable_result()->add_phases()->set_phase(v1::SCHEDULER_ATTACHED);
@@ -194,6 +206,7 @@ TEST(VariantReportTest, GuestTextCannotSteerTheTerminal) {
   result.set_scheduler_log_tail(hostile);
   result.set_test_log_tail(hostile);
   result.set_kernel_log_tail(hostile);
+  result.set_sched_ext_dump(hostile);
   std::string report = VariantReport(variant, {});
   for (unsigned char c : report) {
     ASSERT_TRUE(c == '\n' || (c >= 0x20 && c < 0x7F)) << int{c};

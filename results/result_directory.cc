@@ -127,6 +127,8 @@ absl::Status ResultDirectory::Add(const v1::Variant& variant) {
                         WriteLog(base, "test", result.test_log_tail()));
   ABSL_ASSIGN_OR_RETURN(logs.kernel,
                         WriteLog(base, "kernel", result.kernel_log_tail()));
+  ABSL_ASSIGN_OR_RETURN(logs.dump,
+                        WriteLog(base, "dump", result.sched_ext_dump()));
   std::string file = absl::StrCat(base, ".ktstr.json");
   ABSL_RETURN_IF_ERROR(
       WriteFileAtomically(JoinPath(path_, file),

@@ -25,9 +25,9 @@ absl::Status CheckWritable(const std::string& parent);
 // new directory.
 //
 // Shape: per variant NAME-HASH.ktstr.json and, when they are not empty,
-//        NAME-HASH.{console,scheduler,test}.log with the bytes as the guest
-//        sent them; run.json for the run. Each file appears whole or not at
-//        all; nothing is ever overwritten except run.json.
+//        NAME-HASH.{console,dump,kernel,scheduler,test}.log with the bytes as
+//        the guest sent them; run.json for the run. Each file appears whole or
+//        not at all; nothing is ever overwritten except run.json.
 // Threads: one at a time.
 class ResultDirectory {
  public:

@@ -332,7 +332,8 @@ std::string VariantJson(const v1::Variant& variant, const RunFacts& facts,
   out["logs"] = {{"console", TextOrNull(logs.console)},
                  {"kernel", TextOrNull(logs.kernel)},
                  {"scheduler", TextOrNull(logs.scheduler)},
-                 {"test", TextOrNull(logs.test)}};
+                 {"test", TextOrNull(logs.test)},
+                 {"dump", TextOrNull(logs.dump)}};
   AddNotCollected(out);
   return out.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
 }

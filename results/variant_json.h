@@ -28,6 +28,7 @@ struct LogFiles {
   std::string kernel;
   std::string scheduler;
   std::string test;
+  std::string dump;  // of sched_ext
 };
 
 // One finished variant as the text of a *.ktstr.json file.

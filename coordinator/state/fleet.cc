@@ -31,6 +31,7 @@ constexpr int kCallsPerTimeout = 3;
 constexpr int64_t kMaxCandidates = 1024;
 constexpr int64_t kSpareCandidates = 64;
 constexpr size_t kMaxTailBytes = 256 << 10;
+constexpr size_t kMaxDumpBytes = 1 << 20;
 
 absl::Status UnknownRun(absl::string_view run_id) {
   return absl::NotFoundError(absl::StrCat("no run \"", run_id, "\""));
@@ -54,6 +55,10 @@ void KeepTail(std::string& bytes) {
   if (bytes.size() > kMaxTailBytes) {
     bytes.erase(0, bytes.size() - kMaxTailBytes);
   }
+}
+
+void KeepBeginning(std::string& bytes) {
+  if (bytes.size() > kMaxDumpBytes) bytes.resize(kMaxDumpBytes);
 }
 
 bool IsCurrent(const RunEntry* run, const v1::AttemptKey& key,
@@ -394,6 +399,7 @@ absl::Status Fleet::SettleLocked(Transaction& transaction, HostEntry& host,
   KeepTail(*result.mutable_scheduler_log_tail());
   KeepTail(*result.mutable_test_log_tail());
   KeepTail(*result.mutable_kernel_log_tail());
+  KeepBeginning(*result.mutable_sched_ext_dump());
   if (!IsCurrent(run, result.key(), host)) {
     return transaction.KeepEvidence(
         result,
