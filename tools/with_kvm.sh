@@ -47,6 +47,8 @@ assemble() {
     "KTSTR_E2E_BIN=$1" "KTSTR_E2E_KERNEL=$2" "KTSTR_E2E_SCHEDULER=$3"
     "KTSTR_OUT=$4" "KTSTR_WHERE=$5" "CI=${CI:-}"
     "KTSTR_E2E_DISTRIBUTION=${KTSTR_E2E_DISTRIBUTION:-}"
+    "KTSTR_E2E_MIXED_RUNS=${KTSTR_E2E_MIXED_RUNS:-}"
+    "KTSTR_E2E_MIXED_SEED=${KTSTR_E2E_MIXED_SEED:-}"
   )
   arguments=()
   for argument in "${given[@]}"; do

@@ -74,9 +74,12 @@ VariantResult ParseResult(const std::string& text, const std::string& dir) {
     result.scheduler_exit = TextOf(result.file["scheduler_exit"], "kind");
   }
   if (result.file.contains("logs") && result.file["logs"].is_object()) {
-    std::string log = TextOf(result.file["logs"], "scheduler");
-    absl::StatusOr<std::string> said = ReadFile(JoinPath(dir, log));
-    if (!log.empty() && said.ok()) result.scheduler_log = *std::move(said);
+    auto read = [&](const char* kind) -> std::string {
+      std::string name = TextOf(result.file["logs"], kind);
+      return name.empty() ? "" : ReadFile(JoinPath(dir, name)).value_or("");
+    };
+    result.scheduler_log = read("scheduler");
+    result.dump = read("dump");
   }
   return result;
 }

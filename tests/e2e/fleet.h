@@ -45,6 +45,7 @@ struct VariantResult {
   std::string host_id;
   std::string scheduler_exit;  // its kind; empty when there is none
   std::string scheduler_log;   // as kept; empty when there is none
+  std::string dump;            // of sched_ext; the same
   nlohmann::json file;
 };
 

@@ -3,6 +3,8 @@
 
 // scx_fixture (bpf/), told to behave and to misbehave in every way it can. End-
 // to-end tests assert what the fleet makes of each.
+#include <signal.h>
+
 #include "ktstr/ktstr.h"
 
 namespace {
@@ -112,6 +114,20 @@ constexpr SchedulerDef kExits = kFixture.arg("--exit-after").arg("0.5");
 
 KTSTR_TEST(exits, .scheduler = &kExits, .constraints = kSeveralLlcs,
            .duration = 10s) {
+  return RunSomeWork(ctx);
+}
+
+// FAIL: the test kills the scheduler's process.
+KTSTR_TEST(kills_scheduler, .scheduler = &kFixture, .constraints = kSeveralLlcs,
+           .duration = 10s) {
+  kill(ctx.sched_pid().value(), SIGKILL);
+  return RunSomeWork(ctx);
+}
+
+// PASS: what schedules is in the kernel, not in the process that is stopped.
+KTSTR_TEST(stops_scheduler, .scheduler = &kFixture, .constraints = kSeveralLlcs,
+           .duration = 1s) {
+  kill(ctx.sched_pid().value(), SIGSTOP);
   return RunSomeWork(ctx);
 }
 
