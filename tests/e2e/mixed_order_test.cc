@@ -52,6 +52,7 @@ TEST(MixedOrderTest, NoOutcomeDependsOnWhatRanBefore) {
       FromEnvironment("KTSTR_E2E_MIXED_SEED", std::random_device()());
   printf("mixed order: %s attempts, seed %s\n", absl::StrCat(wanted).c_str(),
          absl::StrCat(seed).c_str());
+  fflush(stdout);
   std::mt19937_64 random(seed);
   FleetProcesses fleet;
   ASSERT_OK(fleet.StartCoordinator());
