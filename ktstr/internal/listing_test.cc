@@ -192,6 +192,18 @@ TEST(CheckTestsTest, RefusesWhatAGuestMayNotHave) {
       Invalid("is a program"));
 }
 
+// What KTSTR_TEST asserts: such a test does not compile.
+constexpr SchedulerDef kReservedWord =
+    SchedulerDef("mine", "scx_mine").karg("nokaslr");
+constexpr SchedulerDef kRootAsParent =
+    SchedulerDef("mine", "scx_mine").cgroup_parent("/");
+constexpr TestOptions Under(const SchedulerDef& scheduler) {
+  return {.scheduler = &scheduler};
+}
+static_assert(FirstBrokenRule(Under(kReservedWord)) == OptionsRule::kScheduler);
+static_assert(FirstBrokenRule(Under(kRootAsParent)) == OptionsRule::kScheduler);
+static_assert(FirstBrokenRule(Under(kScheduler)) == OptionsRule::kNone);
+
 TEST(CheckTestsTest, RefusesKindsThatDoNotFit) {
   auto check = [](const SchedulerDef& scheduler) {
     return Check({.scheduler = &scheduler});
