@@ -92,8 +92,16 @@ int PlaceFds(const CommandSpec& spec, int report_fd) {
   return report;
 }
 
+// The parent's end of `hold_fd` closes when it lets the child go on.
+void AwaitParent(int hold_fd) {
+  char ignored;
+  while (read(hold_fd, &ignored, 1) < 0 && errno == EINTR) {
+  }
+}
+
 [[noreturn]] void RunChild(const CommandSpec& spec, Prepared& prepared,
-                           int report_fd, pid_t parent) {
+                           int report_fd, int hold_fd, pid_t parent) {
+  if (spec.before_exec) AwaitParent(hold_fd);
   if (spec.controls_terminal) {
     setsid();
     // Whoever started us may ignore what terminals send.
@@ -153,12 +161,27 @@ absl::StatusOr<Subprocess> Subprocess::Start(const CommandSpec& spec) {
   if (pipe2(report, O_CLOEXEC) != 0) return absl::ErrnoToStatus(errno, "pipe");
   UniqueFd report_read(report[0]);
   UniqueFd report_write(report[1]);
+  UniqueFd hold_read;
+  UniqueFd hold_write;
+  if (spec.before_exec) {
+    int hold[2];
+    if (pipe2(hold, O_CLOEXEC) != 0) return absl::ErrnoToStatus(errno, "pipe");
+    hold_read.Reset(hold[0]);
+    hold_write.Reset(hold[1]);
+  }
   Prepared prepared = Prepare(spec);
   pid_t parent = getpid();
   pid_t pid = fork();
   if (pid < 0) return absl::ErrnoToStatus(errno, "fork");
-  if (pid == 0) RunChild(spec, prepared, report_write.get(), parent);
+  if (pid == 0) {
+    hold_write.Reset();
+    RunChild(spec, prepared, report_write.get(), hold_read.get(), parent);
+  }
   report_write.Reset();
+  if (spec.before_exec) {
+    spec.before_exec(pid);
+    hold_write.Reset();
+  }
 
   Subprocess child;
   child.pid_ = pid;

@@ -6,6 +6,7 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -51,6 +52,9 @@ struct CommandSpec {
   bool ordinary_scheduling = false;
   // The kernel sends SIGKILL to the child when the starting *thread* ends.
   bool die_with_parent = true;
+  // Called in the parent between fork and exec of the child, which waits until
+  // it has returned.
+  std::function<void(pid_t)> before_exec;
 };
 
 // One child process, addressed by pidfd so that a recycled pid is never hit.

@@ -9,7 +9,11 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <string>
+
+#include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "base/file.h"
 #include "base/status_matchers.h"
 #include "base/unique_fd.h"
 #include "gmock/gmock.h"
@@ -113,6 +117,20 @@ TEST(SubprocessTest, NoTerminalCannotBeControlled) {
   spec.controls_terminal = true;
   spec.inherited_fds = {{null.get(), 0}};
   EXPECT_FALSE(Subprocess::Start(spec).ok());
+}
+
+TEST(SubprocessTest, BeforeExecRunsWhileTheChildIsNoProgramYet) {
+  std::string own, before;
+  CommandSpec spec = {.argv = {"true"}};
+  spec.before_exec = [&](pid_t pid) {
+    ASSERT_OK_AND_ASSIGN(before,
+                         ReadFile(absl::StrCat("/proc/", pid, "/comm")));
+  };
+  ASSERT_OK_AND_ASSIGN(own, ReadFile("/proc/self/comm"));
+  ASSERT_OK_AND_ASSIGN(Subprocess child, Subprocess::Start(spec));
+  EXPECT_EQ(before, own);
+  ASSERT_OK_AND_ASSIGN(ExitStatus exit, child.WaitFor(absl::Minutes(1)));
+  EXPECT_TRUE(exit.ok());
 }
 
 }  // namespace

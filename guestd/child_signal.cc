@@ -27,11 +27,13 @@ void OnChild(int) {
 
 }  // namespace
 
-ChildSignal::ChildSignal() : event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+ChildSignal::ChildSignal(Reports reports)
+    : event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   signalled_fd.store(event_.get());
   struct sigaction action = {};
   action.sa_handler = OnChild;
-  action.sa_flags = SA_RESTART | SA_NOCLDSTOP;
+  action.sa_flags = SA_RESTART;
+  if (reports == Reports::kEnds) action.sa_flags |= SA_NOCLDSTOP;
   sigaction(SIGCHLD, &action, nullptr);
 }
 

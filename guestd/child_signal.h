@@ -10,12 +10,15 @@ namespace ktstr::guestd {
 
 // Makes a descriptor readable whenever a child of this process has ended,
 // orphans that an init inherits included: those have no pidfd anybody opened.
+// With kEndsAndStops also when a child, or a thread traced by ptrace, stops.
 //
 // Threads:  one object at a time in the whole process (SIGCHLD is its own).
 // Lifetime: the destructor goes back to the default.
 class ChildSignal {
  public:
-  ChildSignal();
+  enum class Reports { kEnds, kEndsAndStops };
+
+  explicit ChildSignal(Reports reports = Reports::kEnds);
   ~ChildSignal();
 
   int fd() const { return event_.get(); }

@@ -63,6 +63,7 @@ struct Received {
   std::vector<v1::Finding> failures;
   std::vector<v1::Verdict> verdicts;
   std::vector<v1::SchedulerReport> reports;
+  std::vector<v1::BpfPrograms> bpf_programs;
   std::vector<int> steps;
   v1::TestExit exit;
   std::string test_log;
@@ -99,6 +100,9 @@ void Sort(const v1::GuestEvent& event, Received& received) {
       break;
     case v1::GuestEvent::kScheduler:
       received.reports.push_back(event.scheduler());
+      break;
+    case v1::GuestEvent::kBpfPrograms:
+      received.bpf_programs.push_back(event.bpf_programs());
       break;
     case v1::GuestEvent::kFailure:
       received.failures.push_back(event.failure());
@@ -346,7 +350,9 @@ TEST_F(DaemonTest, FailingVerdictIsStillACompletedCall) {
 
 TEST_F(DaemonTest, SchedulerThatDiesAtStartIsAFindingWithItsLastLine) {
   Start();
-  Received received = Run(RequestWithScheduler("passes", "die"));
+  v1::RunTestRequest request = RequestWithScheduler("passes", "die");
+  request.set_wants_verifier_log(true);
+  Received received = Run(request);
   ASSERT_TRUE(received.status.ok());
   EXPECT_THAT(received.phases, ElementsAre(v1::INIT));
   ASSERT_EQ(received.failures.size(), 1u);
@@ -356,6 +362,10 @@ TEST_F(DaemonTest, SchedulerThatDiesAtStartIsAFindingWithItsLastLine) {
   EXPECT_THAT(received.failures[0].message(),
               HasSubstr("cannot load: no such program"));
   EXPECT_EQ(received.test_log, "");
+  ASSERT_EQ(received.bpf_programs.size(), 1u);
+  EXPECT_EQ(received.bpf_programs[0].missing(), "");
+  ASSERT_EQ(received.bpf_programs[0].programs_size(), 1);
+  EXPECT_EQ(received.bpf_programs[0].programs(0).name(), "fake_program");
 }
 
 TEST_F(DaemonTest, SchedulerThatNeverAttachesIsAFinding) {

@@ -13,6 +13,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
+#include "guestd/loaded_program.h"
 
 namespace ktstr::guestd {
 namespace {
@@ -32,7 +33,11 @@ v1::Finding MakeFinding(v1::FindingKind kind, std::string message) {
 
 }  // namespace
 
-Scheduler::~Scheduler() { child_.reset(); }
+Scheduler::~Scheduler() {
+  if (child_) child_->Kill(SIGKILL);
+  trace_.reset();
+  child_.reset();
+}
 
 void Scheduler::Keep(absl::string_view output) {
   tail_.append(output.data(), output.size());
@@ -78,6 +83,11 @@ absl::optional<v1::Finding> Scheduler::Start() {
   CommandSpec spec = {.argv = {options_.program},
                       .extra_env = options_.extra_env};
   spec.argv.insert(spec.argv.end(), options_.args.begin(), options_.args.end());
+  last_program_before_ = LastProgramId();
+  if (options_.wants_verifier_log) {
+    trace_ = std::make_unique<BpfTrace>(loop_);
+    spec.before_exec = [this](pid_t pid) { trace_->Follow(pid); };
+  }
   absl::StatusOr<std::unique_ptr<Child>> child = Child::Start(
       std::move(spec), loop_,
       {.on_output = [this](absl::string_view output) { Keep(output); },
@@ -99,6 +109,12 @@ absl::optional<v1::Finding> Scheduler::Attach(absl::Duration timeout) {
     return is_attached_ || !child_->is_running();
   };
   loop_->RunUntil(is_decided, RealClock().Monotonic() + timeout);
+  if (trace_) {
+    bpf_programs_ = trace_->Report(is_attached_);
+    trace_->LetGo();
+  } else if (is_attached_) {
+    bpf_programs_ = ProgramsSince(last_program_before_);
+  }
   if (is_attached_) {
     attached_ops_ = sched_ext_->ReadOps();
     sched_ext_->OnChange([this] { CheckForTrouble(); });

@@ -4,6 +4,7 @@
 #ifndef KTSTR_GUESTD_SCHEDULER_H_
 #define KTSTR_GUESTD_SCHEDULER_H_
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -12,6 +13,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "absl/types/optional.h"
+#include "guestd/bpf_trace.h"
 #include "guestd/child.h"
 #include "guestd/event_loop.h"
 #include "guestd/sched_ext.h"
@@ -36,6 +38,8 @@ class Scheduler {
     std::vector<std::string> args;  // argv[1..]
     std::vector<std::string> extra_env;
     SchedExt::Options sched_ext;
+    // Trace it until it is attached; see BpfTrace.
+    bool wants_verifier_log = false;
     std::function<void(absl::string_view)> on_log;
     // Where tracefs is mounted; a kernel without it makes no dump.
     std::string tracefs;
@@ -69,6 +73,9 @@ class Scheduler {
   // As known now. The whole dump goes to on_dump() first.
   v1::SchedulerReport report() const;
 
+  // The BPF programs it loaded until Attach() returned.
+  const v1::BpfPrograms& bpf_programs() const { return bpf_programs_; }
+
  private:
   absl::optional<v1::Finding> Start();
   void Keep(absl::string_view output);
@@ -80,11 +87,15 @@ class Scheduler {
   EventLoop* const loop_;
   std::unique_ptr<SchedExt> sched_ext_;
   std::unique_ptr<SchedExtDump> dump_;  // null where the kernel makes none
+  // Goes before the child is reaped, after it was killed.
+  std::unique_ptr<BpfTrace> trace_;  // null unless wanted
+  uint32_t last_program_before_ = 0;
   // Its callbacks use this object; destroyed first.
   std::unique_ptr<Child> child_;
   std::function<void()> on_trouble_;
   std::string tail_;  // end of its output
   std::string attached_ops_;
+  v1::BpfPrograms bpf_programs_;
   bool is_attached_ = false;
   bool is_stopping_ = false;
   bool is_in_trouble_ = false;

@@ -174,6 +174,7 @@ bool Session::AttachScheduler(const v1::RunTestRequest& request) {
   options.args.assign(request.scheduler_args().begin(),
                       request.scheduler_args().end());
   options.extra_env = LibraryEnvironment();
+  options.wants_verifier_log = request.wants_verifier_log();
   options.sched_ext = options_.sched_ext;
   options.on_log = [this](absl::string_view text) {
     v1::GuestEvent event;
@@ -189,6 +190,12 @@ bool Session::AttachScheduler(const v1::RunTestRequest& request) {
   scheduler_ = std::make_unique<Scheduler>(std::move(options), &loop_);
   absl::optional<v1::Finding> finding = scheduler_->Attach(
       FromProtoDurationOr(request.attach_timeout(), kDefaultAttachTimeout));
+  if (scheduler_->pid() > 0 &&
+      (request.wants_verifier_log() || scheduler_->was_attached())) {
+    v1::GuestEvent event;
+    *event.mutable_bpf_programs() = scheduler_->bpf_programs();
+    Send(std::move(event));
+  }
   if (finding) {
     SendFailure(*std::move(finding));
     return false;

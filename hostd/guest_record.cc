@@ -68,6 +68,27 @@ ktstr::v1::SchedulerReport Bounded(
   return report;
 }
 
+// Logs together have the room of one. The last program goes first: it is the
+// one that was refused.
+ktstr::v1::BpfPrograms Bounded(ktstr::v1::BpfPrograms loaded) {
+  Shorten(loaded.mutable_programs());
+  Bound(loaded.mutable_missing());
+  size_t log_bytes_left = GuestRecord::kLogBytes;
+  for (int i = loaded.programs_size() - 1; i >= 0; --i) {
+    ktstr::v1::BpfProgram& program = *loaded.mutable_programs(i);
+    Bound(program.mutable_name());
+    Bound(program.mutable_type());
+    Shorten(program.mutable_stack_depths());
+    const size_t size = program.log().size();
+    const size_t surplus = size - std::min(size, log_bytes_left);
+    program.mutable_log()->erase(0, surplus);
+    program.set_log_bytes_dropped(program.log_bytes_dropped() +
+                                  static_cast<int64_t>(surplus));
+    log_bytes_left -= size - surplus;
+  }
+  return loaded;
+}
+
 }  // namespace
 
 void GuestRecord::Apply(const GuestEvent& event, absl::Duration at) {
@@ -107,6 +128,9 @@ void GuestRecord::Apply(const GuestEvent& event, absl::Duration at) {
       break;
     case GuestEvent::kScheduler:
       scheduler = Bounded(event.scheduler(), scheduler);
+      break;
+    case GuestEvent::kBpfPrograms:
+      if (!bpf_programs) bpf_programs = Bounded(event.bpf_programs());
       break;
     case GuestEvent::kFailure:
       if (!failure) {

@@ -48,6 +48,7 @@ class GuestRecord {
   std::optional<ktstr::v1::Verdict> verdict;
   std::optional<ktstr::v1::TestExit> test_exit;
   std::optional<ktstr::v1::SchedulerReport> scheduler;
+  std::optional<ktstr::v1::BpfPrograms> bpf_programs;
   std::optional<ktstr::v1::Finding> failure;
   bool is_finished = false;
 };

@@ -125,5 +125,34 @@ TEST(GuestRecordTest, ShortensALongVerdictWithoutBreakingCharacters) {
   EXPECT_EQ(message.substr(1021), "\xc3\xa4");
 }
 
+TEST(GuestRecordTest, BoundsWhatIsSaidAboutPrograms) {
+  GuestRecord record;
+  GuestEvent event;
+  for (int i = 0; i < GuestRecord::kMaxListed + 1; ++i) {
+    ktstr::v1::BpfProgram& program =
+        *event.mutable_bpf_programs()->add_programs();
+    program.set_name(std::string(5000, 'n'));
+    program.set_log(std::string(200 << 10, 'a') + "end");
+    program.mutable_stack_depths()->Resize(5000, 8);
+  }
+  event.mutable_bpf_programs()->set_missing(std::string(5000, 'm'));
+  record.Apply(event, absl::ZeroDuration());
+  const ktstr::v1::BpfPrograms& kept = *record.bpf_programs;
+  ASSERT_EQ(kept.programs_size(), GuestRecord::kMaxListed);
+  EXPECT_EQ(kept.missing().size(), GuestRecord::kMaxText);
+  EXPECT_EQ(kept.programs(0).name().size(), GuestRecord::kMaxText);
+  EXPECT_EQ(kept.programs(0).stack_depths_size(), GuestRecord::kMaxListed);
+  size_t all = 0;
+  for (const auto& program : kept.programs()) all += program.log().size();
+  EXPECT_EQ(all, size_t{GuestRecord::kLogBytes});
+  // The last program's whole, and the end of the one before it.
+  const int last = kept.programs_size() - 1;
+  EXPECT_EQ(kept.programs(last).log_bytes_dropped(), 0);
+  EXPECT_EQ(kept.programs(last).log().size(), (200u << 10) + 3);
+  EXPECT_EQ(kept.programs(last - 1).log().size(), (56u << 10) - 3);
+  EXPECT_EQ(kept.programs(last - 1).log().back(), 'd');
+  EXPECT_EQ(kept.programs(last - 1).log_bytes_dropped(), (144 << 10) + 6);
+}
+
 }  // namespace
 }  // namespace ktstr::hostd

@@ -54,6 +54,9 @@ void FillFromWatch(WatchResult watch, ktstr::v1::AttemptResult* result) {
     *result->mutable_scheduler_exit() =
         std::move(*watch.guest.scheduler->mutable_exit());
   }
+  if (watch.guest.bpf_programs) {
+    *result->mutable_bpf_programs() = *std::move(watch.guest.bpf_programs);
+  }
   for (auto& stimulus : watch.guest.stimuli) {
     *result->add_stimuli() = std::move(stimulus);
   }
@@ -139,6 +142,7 @@ ktstr::v1::RunTestRequest LeaseRunner::MakeRequest(
     *request.mutable_scheduler_args() = variant.scheduler().args();
   }
   request.set_scheduler_name(variant.scheduler().name());
+  request.set_wants_verifier_log(variant.scheduler().wants_verifier_log());
   if (variant.scheduler().has_setup()) {
     *request.mutable_setup() = variant.scheduler().setup();
   }

@@ -22,6 +22,7 @@ using Command = std::function<int()>;
 void AddSubmitCommand(CLI::App& app, Command& chosen);
 void AddListCommands(CLI::App& app, Command& chosen);    // list, presets
 void AddKernelCommands(CLI::App& app, Command& chosen);  // kernel ...
+void AddVerifierCommand(CLI::App& app, Command& chosen);
 void AddShellCommand(CLI::App& app, Command& chosen);
 void AddDoctorCommand(CLI::App& app, Command& chosen);
 void AddFleetCommands(CLI::App& app, Command& chosen);  // hosts, show

@@ -70,6 +70,7 @@ int main(int argc, char** argv) {
   ktstr::ktstrctl::AddSubmitCommand(app, chosen);
   ktstr::ktstrctl::AddListCommands(app, chosen);
   ktstr::ktstrctl::AddKernelCommands(app, chosen);
+  ktstr::ktstrctl::AddVerifierCommand(app, chosen);
   ktstr::ktstrctl::AddShellCommand(app, chosen);
   ktstr::ktstrctl::AddDoctorCommand(app, chosen);
   ktstr::ktstrctl::AddFleetCommands(app, chosen);

@@ -32,6 +32,7 @@
 #include "results/report.h"
 #include "results/result_directory.h"
 #include "results/table.h"
+#include "results/verifier.h"
 
 namespace ktstr::ktstrctl {
 namespace {
@@ -120,8 +121,11 @@ std::string RunSource() {
 // is the reverse.
 class Session {
  public:
-  Session(const SubmitOptions& options, Cancellation& cancellation)
+  // `parts` is null for what submit itself does.
+  Session(const SubmitOptions& options, const SubmitParts* parts,
+          Cancellation& cancellation)
       : options_(options),
+        parts_(parts),
         cancellation_(cancellation),
         out_(options.is_json ? stderr : stdout),
         terminal_(Terminal::Of(fileno(out_))),
@@ -139,7 +143,8 @@ class Session {
 
   int Run() {
     started_ = RealClock().Monotonic();
-    absl::StatusOr<Submission> submission = PrepareSubmission(options_);
+    absl::StatusOr<Submission> submission =
+        parts_ != nullptr ? parts_->prepare() : PrepareSubmission(options_);
     if (!submission.ok()) return Refuse(submission.status(), kExitUsage);
     if (absl::Status status = Connect(); !status.ok()) {
       return Refuse(status,
@@ -243,6 +248,16 @@ class Session {
     *run.mutable_counts() = follower_->Counts();
     absl::Status summary = results_->WriteSummary(run);
     std::vector<const v1::Variant*> variants = follower_->variants();
+    if (parts_ != nullptr) {
+      std::string text =
+          parts_->show({.variants = variants,
+                        .result_directory = results_->path(),
+                        .exit_code = ExitCode(),
+                        .is_terminal = isatty(STDOUT_FILENO) == 1});
+      fwrite(text.data(), 1, text.size(), stdout);
+      fflush(stdout);
+      return summary;
+    }
     PrintReports(variants);
     if (options_.is_json) {
       std::string text =
@@ -266,6 +281,9 @@ class Session {
     }
     Print(
         results::VariantTable(variants, terminal_.width, terminal_.has_colour));
+    for (const std::string& warning : results::BudgetWarnings(variants)) {
+      Print(absl::StrCat(warning, "\n"));
+    }
     double seconds = absl::ToDoubleSeconds(RealClock().Monotonic() - started_);
     Print(absl::StrCat(results::TotalsLine(follower_->Counts(), seconds),
                        "\nresults: ", results_->path(), "\n"));
@@ -287,6 +305,7 @@ class Session {
   }
 
   const SubmitOptions& options_;
+  const SubmitParts* const parts_;
   Cancellation& cancellation_;
   FILE* const out_;
   const Terminal terminal_;
@@ -299,16 +318,24 @@ class Session {
   std::unique_ptr<RunFollower> follower_;
 };
 
-}  // namespace
-
-int RunSubmit(const SubmitOptions& options) {
+int RunSession(const SubmitOptions& options, const SubmitParts* parts) {
   BlockInterrupts();
   Cancellation cancellation;
   absl::StatusOr<std::unique_ptr<Interrupts>> interrupts = Interrupts::Start(
       [&cancellation](int count) { cancellation.OnSignal(count); });
   if (!interrupts.ok()) return Complain(interrupts.status(), kExitMissed);
-  Session session(options, cancellation);
+  Session session(options, parts, cancellation);
   return session.Run();
+}
+
+}  // namespace
+
+int RunSubmit(const SubmitOptions& options) {
+  return RunSession(options, nullptr);
+}
+
+int RunSubmit(const SubmitOptions& options, const SubmitParts& parts) {
+  return RunSession(options, &parts);
 }
 
 }  // namespace ktstr::ktstrctl

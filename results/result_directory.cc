@@ -17,6 +17,7 @@
 #include "proto/fleet.pb.h"
 #include "results/names.h"
 #include "results/report.h"
+#include "results/verifier.h"
 
 namespace ktstr::results {
 namespace {
@@ -129,6 +130,10 @@ absl::Status ResultDirectory::Add(const v1::Variant& variant) {
                         WriteLog(base, "kernel", result.kernel_log_tail()));
   ABSL_ASSIGN_OR_RETURN(logs.dump,
                         WriteLog(base, "dump", result.sched_ext_dump()));
+  if (const v1::BpfProgram* refused = RefusedProgram(result.bpf_programs())) {
+    ABSL_ASSIGN_OR_RETURN(logs.verifier,
+                          WriteLog(base, "verifier", refused->log()));
+  }
   std::string file = absl::StrCat(base, ".ktstr.json");
   ABSL_RETURN_IF_ERROR(
       WriteFileAtomically(JoinPath(path_, file),

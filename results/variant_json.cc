@@ -11,6 +11,7 @@
 #include "proto/fleet.pb.h"
 #include "results/names.h"
 #include "results/rollup.h"
+#include "results/verifier.h"
 
 namespace ktstr::results {
 namespace {
@@ -287,6 +288,9 @@ void AddResult(const v1::Variant& variant, json& out) {
   out["scheduler_exit"] = SchedulerExitJson(result);
   out["stats"] = StatsJson(result);
   out["stimulus_events"] = StimuliJson(result);
+  out["verifier_stats"] = result.has_bpf_programs()
+                              ? BpfProgramsJson(result.bpf_programs())
+                              : json();
   out["phases"] = PhasesJson(result);
   out["boot_steps"] = BootStepsJson(result);
   out["watchdog"] = WatchdogJson(result);
@@ -310,9 +314,9 @@ void AddResult(const v1::Variant& variant, json& out) {
 
 // Keys of the format whose source does not exist yet: null says "not known".
 void AddNotCollected(json& out) {
-  for (const char* key : {"kernel_commit", "payload", "metrics", "monitor",
-                          "work_type", "verifier_stats", "kvm_stats", "sysctls",
-                          "kargs", "cleanup_duration_ms"}) {
+  for (const char* key :
+       {"kernel_commit", "payload", "metrics", "monitor", "work_type",
+        "kvm_stats", "sysctls", "kargs", "cleanup_duration_ms"}) {
     out[key] = nullptr;
   }
 }
@@ -333,7 +337,8 @@ std::string VariantJson(const v1::Variant& variant, const RunFacts& facts,
                  {"kernel", TextOrNull(logs.kernel)},
                  {"scheduler", TextOrNull(logs.scheduler)},
                  {"test", TextOrNull(logs.test)},
-                 {"dump", TextOrNull(logs.dump)}};
+                 {"dump", TextOrNull(logs.dump)},
+                 {"verifier", TextOrNull(logs.verifier)}};
   AddNotCollected(out);
   return out.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
 }

@@ -28,7 +28,8 @@ struct LogFiles {
   std::string kernel;
   std::string scheduler;
   std::string test;
-  std::string dump;  // of sched_ext
+  std::string dump;      // of sched_ext
+  std::string verifier;  // about the program that was refused
 };
 
 // One finished variant as the text of a *.ktstr.json file.

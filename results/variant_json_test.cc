@@ -166,5 +166,16 @@ TEST(VariantJsonTest, SurvivesHostileText) {
   EXPECT_EQ(out["reason"], std::string("\x1b\"\\\xEF\xBF\xBD\0{", 8));
 }
 
+TEST(VariantJsonTest, VerifierStatsAreNullOrWhatTheKernelSaid) {
+  v1::Variant variant = MakeVariant();
+  EXPECT_TRUE(Format(variant)["verifier_stats"].is_null());
+  v1::BpfProgram& program =
+      *variant.mutable_result()->mutable_bpf_programs()->add_programs();
+  program.set_name("enqueue");
+  program.set_verified_insns(120);
+  EXPECT_EQ(Format(variant)["verifier_stats"]["programs"][0]["verified_insns"],
+            120);
+}
+
 }  // namespace
 }  // namespace ktstr::results

@@ -13,6 +13,7 @@ targets=(
   //hostd:hostd
   //vmm:vmm
   //guestd:guestd
+  //ktstr:verifier_suite
   //examples:first_light
   //examples:kernel_schedulers
 )

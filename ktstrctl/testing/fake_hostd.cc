@@ -2,7 +2,8 @@
 // SPDX-FileCopyrightText: The ktstr authors
 
 // Speaks hostd's protocol without machines: each lease ends as its test is
-// named ("passes", "fails", "hangs", ...). Same flags as hostd.
+// named ("passes", "fails", "hangs", ...), and what the verifier says about a
+// scheduler is as its arguments say. Same flags as hostd.
 #include <signal.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -27,11 +28,62 @@ bool IsSame(const AttemptKey& a, const AttemptKey& b) {
 }
 
 ktstr::v1::Outcome OutcomeOf(const std::string& test) {
-  if (test == "passes") return ktstr::v1::PASS;
+  if (test == "passes" || test == "loads") return ktstr::v1::PASS;
   if (test == "fails") return ktstr::v1::FAIL;
   if (test == "errors") return ktstr::v1::ERROR;
   if (test == "skips") return ktstr::v1::SKIP;
   return ktstr::v1::MISS;
+}
+
+bool HasArg(const Attempt& attempt, const std::string& arg) {
+  const auto& args = attempt.variant().scheduler().args();
+  return std::find(args.begin(), args.end(), arg) != args.end();
+}
+
+// The log of a loop, with what a hostile guest would put behind it.
+std::string RefusalLog() {
+  std::string log;
+  for (int i = 0; i < 100; ++i) {
+    for (const char* line :
+         {"0: (85) call one", "1: (85) call two", "2: (85) call three",
+          "3: (85) call four", "4: (05) goto pc-5"}) {
+      log += std::string(line) + "\n";
+    }
+    log += "5: (bf) r0 = r1 ; R1=" + std::to_string(i) + "\n";
+  }
+  return log + "R1 invalid mem access \x1b[2J\n";
+}
+
+void AddPrograms(const Attempt& attempt, AttemptResult& result) {
+  ktstr::v1::BpfPrograms& loaded = *result.mutable_bpf_programs();
+  ktstr::v1::BpfProgram& enqueue = *loaded.add_programs();
+  const bool is_other =
+      attempt.variant().scheduler().binary().name() != "scx_fixture";
+  uint32_t insns = is_other ? 110 : 100;
+  if (HasArg(attempt, "--huge")) insns += 900000;
+  enqueue.set_name("enqueue");
+  enqueue.set_type("struct_ops");
+  enqueue.set_insns(10);
+  if (HasArg(attempt, "--reject-load")) {
+    enqueue.set_error(13);
+    enqueue.set_log(RefusalLog());
+    enqueue.set_log_bytes_dropped(7);
+    result.set_outcome(ktstr::v1::FAIL);
+    result.set_reason("scheduler ended before it attached");
+    return;
+  }
+  enqueue.set_is_accepted(true);
+  enqueue.set_verified_insns(insns);
+  enqueue.set_processed_insns(insns);
+  enqueue.set_total_states(9);
+  enqueue.set_peak_states(8);
+  enqueue.add_stack_depths(16);
+  enqueue.add_stack_depths(8);
+  enqueue.set_log("processed 100 insns\n");
+  if (!is_other) return;
+  ktstr::v1::BpfProgram& dispatch = *loaded.add_programs();
+  dispatch = enqueue;
+  dispatch.set_name("dispatch");
 }
 
 AttemptResult ResultOf(const Attempt& attempt) {
@@ -43,7 +95,10 @@ AttemptResult ResultOf(const Attempt& attempt) {
   ktstr::v1::PhaseEvidence& hello = *result.add_phases();
   hello.set_phase(ktstr::v1::HELLO);
   hello.mutable_since_start()->set_nanos(7000000);
-  if (result.outcome() == ktstr::v1::PASS) return result;
+  if (attempt.variant().scheduler().has_binary()) AddPrograms(attempt, result);
+  if (result.outcome() == ktstr::v1::PASS || result.has_bpf_programs()) {
+    return result;
+  }
   // What a hostile guest would send.
   result.set_reason("it " + attempt.variant().test() + " \x1b[31mred");
   ktstr::v1::Finding& finding = *result.add_findings();
