@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "base/status_matchers.h"
 #include "gtest/gtest.h"
 #include "kconfig/fragments.h"
@@ -86,6 +87,46 @@ TEST(RequirementsTest, EveryRowIsAskedForByAFragmentAndExplained) {
         << row.option << " appears twice";
     absl::string_view wanted = row.wanted == "m or y" ? "y" : row.wanted;
     EXPECT_EQ(merged.requested.Get(row.option), wanted) << row.option;
+  }
+}
+
+// The configuration of a kernel of ours, as far as it was asked for: a build
+// keeps every option of it or fails.
+TEST(RequirementsTest, EachSingleOptionThatIsLostIsRefusedAndExplained) {
+  ASSERT_OK_AND_ASSIGN(MergedFragments merged,
+                       MergeFragments(EmbeddedFragments()));
+  for (Requirement requirement : AllRequirements()) {
+    EXPECT_TRUE(MissingFor(requirement, merged.requested).empty())
+        << RequirementName(requirement);
+  }
+  for (const RequiredOption& row : RequiredOptions()) {
+    SCOPED_TRACE(row.option);
+    Kconfig config = merged.requested;
+    config.Set(row.option, row.wanted == "n" ? "y" : "n");
+    const std::vector<MissingOption> missing =
+        MissingFor(row.requirement, config);
+    ASSERT_EQ(missing.size(), 1u);
+    EXPECT_EQ(missing[0].option, row.option);
+    EXPECT_EQ(missing[0].feature, row.feature);
+    const auto is_named =
+        StatusIs(absl::StatusCode::kFailedPrecondition,
+                 AllOf(HasSubstr(absl::StrCat("CONFIG_", row.option, " is ")),
+                       HasSubstr(std::string(row.feature))));
+    EXPECT_THAT(ToStatus("kernel x", missing), is_named);
+    // What a build says of an option that did not survive: of several features
+    // that need it, the first.
+    const std::vector<MissingOption> lost = Verify(merged.requested, config);
+    ASSERT_EQ(lost.size(), 1u);
+    EXPECT_EQ(lost[0].option, row.option);
+    EXPECT_FALSE(lost[0].feature.empty());
+  }
+}
+
+TEST(RequirementsTest, EveryRequirementHasOptionsAndAName) {
+  for (Requirement requirement : AllRequirements()) {
+    EXPECT_NE(RequirementName(requirement), "unspecified");
+    EXPECT_FALSE(MissingFor(requirement, Kconfig()).empty())
+        << RequirementName(requirement);
   }
 }
 

@@ -10,28 +10,20 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "absl/strings/strip.h"
 #include "base/file.h"
-#include "base/host_cpus.h"
-#include "base/sha256.h"
 #include "base/status_macros.h"
-#include "kconfig/fragments.h"
-#include "kconfig/merge.h"
 #include "kernel/builder.h"
+#include "kernel/plan.h"
 #include "kernel/source.h"
-#include "kernel/toolchain.h"
 
 namespace ktstr::kernel {
 namespace {
 
 constexpr uint64_t kNeededBytes = uint64_t{4} << 30;  // tree and objects
 constexpr int64_t kTypicalObjects = 1950;             // 6.12 with our fragments
-constexpr size_t kMaxFragmentName = 32;
-constexpr uint64_t kMaxFragmentBytes = 1 << 20;
 constexpr absl::Duration kProgressPeriod = absl::Milliseconds(100);
 constexpr absl::string_view kTree = "tree";
 constexpr absl::string_view kStaged = "entry";
@@ -60,6 +52,12 @@ class Reporter {
     if (clock_.Monotonic() - sent_ >= kProgressPeriod) Send();
   }
 
+  void OnBytes(uint64_t done, uint64_t total) {
+    progress_.bytes = done;
+    progress_.bytes_expected = total;
+    Send();
+  }
+
   void set_objects_expected(int64_t n) { progress_.objects_expected = n; }
   int64_t objects() const { return progress_.objects; }
   absl::Duration elapsed() const { return clock_.Monotonic() - began_; }
@@ -77,56 +75,6 @@ class Reporter {
   absl::Duration sent_;
   BuildProgress progress_;
 };
-
-// "debug" of "/home/me/debug.config".
-absl::StatusOr<std::string> FragmentName(const std::string& path) {
-  std::string name(absl::StripSuffix(Basename(path), ".config"));
-  const bool is_plain =
-      !name.empty() && name.size() <= kMaxFragmentName &&
-      std::all_of(name.begin(), name.end(), [](unsigned char c) {
-        return absl::ascii_isalnum(c) || c == '_';
-      });
-  if (is_plain) return name;
-  return absl::InvalidArgumentError(
-      absl::StrCat("fragment ", path,
-                   ": its name becomes part of the kernel's, accepted are "
-                   "letters, digits and _ before .config, at most ",
-                   kMaxFragmentName));
-}
-
-absl::Status AddFragment(const std::string& path, BuildPlan& plan) {
-  ABSL_ASSIGN_OR_RETURN(plan.extra_fragment, FragmentName(path));
-  ABSL_ASSIGN_OR_RETURN(std::string text, ReadFile(path, kMaxFragmentBytes));
-  ABSL_ASSIGN_OR_RETURN(plan.fragments,
-                        kconfig::OverlayFragment(std::move(plan.fragments),
-                                                 {plan.extra_fragment, text}));
-  plan.extra_fragment_hash = Sha256Hex(text).substr(0, 8);
-  absl::StrAppend(&plan.key, "-", plan.extra_fragment, "-",
-                  plan.extra_fragment_hash);
-  return absl::OkStatus();
-}
-
-absl::StatusOr<BuildPlan> MakePlan(const BuildOptions& options) {
-  BuildPlan plan;
-  ABSL_ASSIGN_OR_RETURN(plan.source,
-                        FindSource(options.spec, options.source_dir));
-  ABSL_ASSIGN_OR_RETURN(plan.toolchain, FindToolchain());
-  ABSL_ASSIGN_OR_RETURN(plan.fragments,
-                        kconfig::MergeFragments(kconfig::EmbeddedFragments()));
-  plan.fragments_hash = kconfig::FragmentsHash(kconfig::EmbeddedFragments());
-  // One key for a dirty tree, whatever is in it.
-  const std::string tools_hash =
-      Sha256Hex(absl::StrCat(plan.toolchain.compiler, "\n",
-                             plan.source.is_dirty ? "" : plan.source.identity));
-  plan.key = absl::StrCat(plan.source.key_prefix, "-", kBuildArch, "-kc",
-                          plan.fragments_hash, "-tc", tools_hash.substr(0, 8));
-  if (!options.fragment.empty()) {
-    ABSL_RETURN_IF_ERROR(AddFragment(options.fragment, plan));
-  }
-  plan.jobs = options.jobs > 0 ? options.jobs
-                               : std::max(1, int(AllowedHostCpus().size()));
-  return plan;
-}
 
 absl::Status CheckSpace(const KernelCache& cache) {
   struct statvfs status;
@@ -156,18 +104,16 @@ absl::StatusOr<KeyLock> LockKey(const KernelCache& cache,
                                 const std::string& key,
                                 const BuildOptions& options,
                                 Reporter& reporter) {
-  absl::StatusOr<KeyLock> lock = cache.TryLock(key);
-  if (!absl::IsUnavailable(lock.status())) return lock;
-  reporter.Enter(BuildStage::kWaiting, lock.status().message());
-  return cache.Lock(key, options.cancel_fd);
+  return LockOrTell(cache, key, options.cancel_fd,
+                    [&reporter](absl::string_view holder) {
+                      reporter.Enter(BuildStage::kWaiting, holder);
+                    });
 }
 
 // The steps, told one by one.
 absl::StatusOr<KernelMetadata> RunSteps(const BuildPlan& plan, Builder& builder,
                                         Clock& clock, Reporter& reporter,
                                         std::string& warning) {
-  reporter.Enter(BuildStage::kUnpacking, plan.source.name);
-  ABSL_RETURN_IF_ERROR(builder.Unpack());
   reporter.Enter(BuildStage::kConfiguring, "tinyconfig");
   ABSL_RETURN_IF_ERROR(builder.Configure());
   reporter.Enter(BuildStage::kCompiling);
@@ -190,8 +136,44 @@ absl::StatusOr<KernelMetadata> RunSteps(const BuildPlan& plan, Builder& builder,
   return metadata;
 }
 
+// Gets the code and unpacks it.
+absl::Status FillTree(const KernelCache& cache, const BuildOptions& options,
+                      BuildPlan& plan, Builder& builder, Reporter& reporter) {
+  std::optional<KeyLock> lock;
+  if (const std::string key = CodeLock(plan.source); !key.empty()) {
+    ABSL_ASSIGN_OR_RETURN(KeyLock held, LockKey(cache, key, options, reporter));
+    lock.emplace(std::move(held));
+    if (plan.source.tarball && !plan.source.tarball->is_signed &&
+        options.on_note) {
+      options.on_note(absl::StrCat(
+          "nobody's signature vouches for ", plan.source.name, " (",
+          plan.source.trust, "): docs/kernels.md says how to have it checked"));
+    }
+    reporter.Enter(BuildStage::kDownloading, plan.source.name);
+    ABSL_RETURN_IF_ERROR(GetCode(cache, options, plan.source,
+                                 [&reporter](uint64_t done, uint64_t total) {
+                                   reporter.OnBytes(done, total);
+                                 }));
+  }
+  reporter.Enter(BuildStage::kUnpacking, plan.source.name);
+  ABSL_RETURN_IF_ERROR(builder.Unpack());
+  ABSL_ASSIGN_OR_RETURN(KernelSource now, InspectAgain(plan.source));
+  if (now.identity != plan.source.identity) {
+    if (options.on_note) {
+      options.on_note(absl::StrCat(
+          plan.source.name,
+          " changed while it was copied: the kernel counts as one of a dirty "
+          "tree"));
+    }
+    // No other build stores under the key of the dirty tree meanwhile: each
+    // holds the lock of the copy.
+    plan = WithSource(std::move(plan), std::move(now));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<BuildResult> BuildAndStore(const KernelCache& cache,
-                                          const BuildPlan& plan,
+                                          BuildPlan plan,
                                           const BuildOptions& options,
                                           Clock& clock, Reporter& reporter) {
   BuildResult result;
@@ -210,12 +192,14 @@ absl::StatusOr<BuildResult> BuildAndStore(const KernelCache& cache,
   Builder builder(
       plan, tree, JoinPath(work.path(), kStaged), options.cancel_fd,
       [&reporter](absl::string_view line) { reporter.OnLine(line); });
+  ABSL_RETURN_IF_ERROR(FillTree(cache, options, plan, builder, reporter));
   ABSL_ASSIGN_OR_RETURN(
       KernelMetadata metadata,
       RunSteps(plan, builder, clock, reporter, result.warning));
   ABSL_ASSIGN_OR_RETURN(
       result.entry,
       cache.Store(plan.key, JoinPath(work.path(), kStaged), metadata));
+  DropCode(cache, plan.source);
   return result;
 }
 
@@ -225,6 +209,10 @@ absl::string_view BuildStageName(BuildStage stage) {
   switch (stage) {
     case BuildStage::kUnspecified:
       break;
+    case BuildStage::kResolving:
+      return "resolving";
+    case BuildStage::kDownloading:
+      return "downloading";
     case BuildStage::kWaiting:
       return "waiting";
     case BuildStage::kUnpacking:
@@ -247,8 +235,9 @@ absl::StatusOr<BuildResult> BuildKernel(const KernelCache& cache,
                                         const BuildOptions& options) {
   Clock& clock = options.clock != nullptr ? *options.clock : RealClock();
   Reporter reporter(options, clock);
-  ABSL_ASSIGN_OR_RETURN(BuildPlan plan, MakePlan(options));
+  reporter.Enter(BuildStage::kResolving, options.spec);
   cache.Sweep().IgnoreError();
+  ABSL_ASSIGN_OR_RETURN(BuildPlan plan, MakePlan(cache, options));
 
   BuildResult result;
   const bool is_forced = options.force || plan.source.is_dirty;

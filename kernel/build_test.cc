@@ -22,7 +22,8 @@
 #include "gtest/gtest.h"
 #include "kconfig/fragments.h"
 #include "kconfig/merge.h"
-#include "kernel/testing/tiny_kernel.h"
+#include "kconfig/verify.h"
+#include "kernel/testing/stand_in_kernel.h"
 
 namespace ktstr::kernel {
 namespace {
@@ -35,36 +36,14 @@ using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-// A `make` that behaves like the kernel's as far as the builder looks: it reads
-// `behaviour` beside itself and installs the prepared vmlinux.
-constexpr char kFakeMake[] = R"(#!/bin/sh
-here=$(dirname "$0")
-. "$here/behaviour"
-for arg; do
-  case $arg in
-    tinyconfig) echo "CONFIG_TINY=y" > .config ;;
-    olddefconfig) sed -i "/$drop/d" .config ;;
-    bzImage)
-      echo "  CC      kernel/fork.o"
-      echo "  CC      kernel/exit.o"
-      $during_compile
-      cp "$here/vmlinux" vmlinux
-      mkdir -p arch/x86/boot && echo packed > arch/x86/boot/bzImage ;;
-    scx_*)
-      [ -z "$fail_schedulers" ] || exit 3
-      mkdir -p tools/sched_ext/build/bin
-      echo "program $*" > "tools/sched_ext/build/bin/$arg" ;;
-  esac
-done
-)";
-
 class BuildKernelTest : public testing::Test {
  protected:
   BuildKernelTest()
       : dir_(*TempDir::Create("kernel-build")),
         cache_(*KernelCache::Open(Path("kernels"))),
+        tools_(dir_.path()),
         old_path_(getenv("PATH")) {
-    options_.spec = "6.12";
+    options_.spec = "deb:linux-source-6.12";
     options_.source_dir = dir_.path();
     options_.jobs = 1;
     options_.on_progress = [this](const BuildProgress& progress) {
@@ -73,53 +52,21 @@ class BuildKernelTest : public testing::Test {
       }
       objects_ = std::max(objects_, progress.objects);
     };
-    Program("make", kFakeMake);
-    for (const char* name : {"pahole", "flex", "bison", "bc", "clang-19",
-                             "llc-19", "llvm-strip-19"}) {
-      Program(name, "#!/bin/sh\n");
-    }
-    Program("gcc", "#!/bin/sh\necho 12\n");
-    setenv("PATH", absl::StrCat(Path("bin"), ":", old_path_).c_str(), 1);
-    Behave("");
-    PrepareVmlinux(kconfig::MergeFragments(kconfig::EmbeddedFragments())->text);
-    MakeTarball();
+    setenv("PATH", tools_.path().c_str(), 1);
+    PackStandInTree(Path("linux-source-6.12.tar.xz"), "linux-source-6.12",
+                    "6.12.117");
   }
   ~BuildKernelTest() override { setenv("PATH", old_path_.c_str(), 1); }
 
   std::string Path(absl::string_view name) const {
     return JoinPath(dir_.path(), name);
   }
-  void Program(const std::string& name, const char* script) {
-    EXPECT_OK(MakeDirs(Path("bin")));
-    EXPECT_OK(WriteFileAtomically(Path("bin/" + name), script, 0755));
-  }
-  // Shell assignments: drop (a pattern), during_compile (a command),
-  // fail_schedulers.
-  void Behave(const std::string& text) {
-    EXPECT_OK(WriteFileAtomically(
-        Path("bin/behaviour"),
-        absl::StrCat("drop='^$' during_compile=: fail_schedulers=\n", text)));
-  }
-  void PrepareVmlinux(const std::string& config) {
-    EXPECT_OK(WriteFileAtomically(
-        Path("bin/vmlinux"),
-        MakeTinyVmlinux({.config = config, .debug_bytes = 100000})));
-  }
-  void MakeTarball() {
-    EXPECT_OK(MakeDirs(Path("linux-source-6.12")));
-    EXPECT_OK(WriteFileAtomically(Path("linux-source-6.12/Makefile"), "all:"));
-    CommandSpec tar;
-    tar.argv = {"tar", "-cJf",      Path("linux-source-6.12.tar.xz"),
-                "-C",  dir_.path(), "linux-source-6.12"};
-    ASSERT_OK_AND_ASSIGN(CommandOutput output,
-                         RunCommand(tar, absl::Seconds(30)));
-    ASSERT_TRUE(output.exit.ok()) << output.err;
-  }
   absl::StatusOr<BuildResult> Build() { return BuildKernel(cache_, options_); }
   std::vector<std::string> CacheContent() { return *ListDir(cache_.root()); }
 
   TempDir dir_;
   KernelCache cache_;
+  StandInTools tools_;
   std::string old_path_;
   BuildOptions options_;
   std::vector<BuildStage> stages_;
@@ -147,24 +94,25 @@ TEST_F(BuildKernelTest, StoresKernelConfigAndSchedulers) {
               IsOkAndHolds("packed\n"));
   EXPECT_EQ(objects_, 2);
   EXPECT_THAT(stages_,
-              ElementsAre(BuildStage::kUnpacking, BuildStage::kConfiguring,
-                          BuildStage::kCompiling, BuildStage::kSchedulers,
-                          BuildStage::kStoring, BuildStage::kDone));
+              ElementsAre(BuildStage::kResolving, BuildStage::kUnpacking,
+                          BuildStage::kConfiguring, BuildStage::kCompiling,
+                          BuildStage::kSchedulers, BuildStage::kStoring,
+                          BuildStage::kDone));
   EXPECT_THAT(CacheContent(),
               ElementsAre(".images", ".locks", result.entry.key));
 }
 
 TEST_F(BuildKernelTest, SecondBuildIsAHit) {
   ASSERT_OK_AND_ASSIGN(BuildResult first, Build());
-  Behave("during_compile='exit 1'");
+  tools_.Behave("during_compile='exit 1'");
   ASSERT_OK_AND_ASSIGN(BuildResult second, Build());
   EXPECT_TRUE(second.was_cached);
   EXPECT_EQ(second.entry.key, first.entry.key);
 }
 
-TEST_F(BuildKernelTest, APackageAndAMajorNumberAreTheSameSource) {
+TEST_F(BuildKernelTest, WithoutANetworkAVersionIsThatOfThePackage) {
   ASSERT_OK_AND_ASSIGN(BuildResult first, Build());
-  for (const char* spec : {"deb:linux-source-6.12", "6", "6.12"}) {
+  for (const char* spec : {"6", "6.12"}) {
     options_.spec = spec;
     ASSERT_OK_AND_ASSIGN(BuildResult again, Build());
     EXPECT_TRUE(again.was_cached) << spec;
@@ -172,12 +120,23 @@ TEST_F(BuildKernelTest, APackageAndAMajorNumberAreTheSameSource) {
   }
 }
 
+TEST_F(BuildKernelTest, CompilesThroughCcacheWhereThereIsOne) {
+  ASSERT_OK_AND_ASSIGN(BuildResult first, Build());
+  tools_.Program("ccache", "#!/bin/sh\nexec \"$@\"\n");
+  options_.force = true;
+  ASSERT_OK_AND_ASSIGN(BuildResult second, Build());
+  EXPECT_EQ(second.entry.key, first.entry.key);
+  ASSERT_OK_AND_ASSIGN(std::string log, ReadFile(Path("bin/compilations")));
+  EXPECT_THAT(log, EndsWith("bzImage CC=ccache gcc HOSTCC=ccache gcc\n"));
+}
+
 TEST_F(BuildKernelTest, FurtherOptionsMakeAnotherKernelThatOnlyItsKeyFinds) {
   ASSERT_OK_AND_ASSIGN(BuildResult plain, Build());
   options_.fragment = Path("fast.config");
   ASSERT_OK(WriteFileAtomically(options_.fragment, "CONFIG_HZ_1000=y\n"));
-  PrepareVmlinux(kconfig::MergeFragments(kconfig::EmbeddedFragments())->text +
-                 "CONFIG_HZ_1000=y\n");
+  tools_.PrepareVmlinux(
+      kconfig::MergeFragments(kconfig::EmbeddedFragments())->text +
+      "CONFIG_HZ_1000=y\n");
   ASSERT_OK_AND_ASSIGN(BuildResult fast, Build());
   EXPECT_FALSE(fast.was_cached);
   EXPECT_THAT(fast.entry.key, StartsWith(plain.entry.key + "-fast-"));
@@ -207,7 +166,7 @@ TEST_F(BuildKernelTest, FragmentsThatCannotBeAreRefusedBeforeAnythingRuns) {
   ASSERT_OK(WriteFileAtomically(options_.fragment, "CONFIG_VSOCKETS=n\n"));
   EXPECT_THAT(Build(), StatusIs(absl::StatusCode::kInvalidArgument,
                                 HasSubstr("cannot talk to the host")));
-  EXPECT_TRUE(stages_.empty());
+  EXPECT_THAT(stages_, ElementsAre(BuildStage::kResolving));
 }
 
 TEST_F(BuildKernelTest, ForceBuildsAgain) {
@@ -227,13 +186,13 @@ TEST_F(BuildKernelTest, ACorruptEntryIsBuiltAgain) {
 
 TEST_F(BuildKernelTest, ToolchainAndSourceAreInTheKey) {
   ASSERT_OK_AND_ASSIGN(BuildResult first, Build());
-  Program("gcc", "#!/bin/sh\necho 13\n");
+  tools_.Program("gcc", "#!/bin/sh\necho 13\n");
   ASSERT_OK_AND_ASSIGN(BuildResult second, Build());
   EXPECT_NE(first.entry.key, second.entry.key);
 }
 
 TEST_F(BuildKernelTest, AnOptionThatDoesNotSurviveIsNamedBeforeCompiling) {
-  Behave("drop=SCHED_CLASS_EXT");
+  tools_.Behave("drop=SCHED_CLASS_EXT");
   EXPECT_THAT(Build(),
               StatusIs(absl::StatusCode::kFailedPrecondition,
                        AllOf(HasSubstr("CONFIG_SCHED_CLASS_EXT is n, needs y"),
@@ -243,14 +202,37 @@ TEST_F(BuildKernelTest, AnOptionThatDoesNotSurviveIsNamedBeforeCompiling) {
 }
 
 TEST_F(BuildKernelTest, TheCompiledKernelIsVerifiedToo) {
-  PrepareVmlinux("CONFIG_SMP=y\n");
+  tools_.PrepareVmlinux("CONFIG_SMP=y\n");
   EXPECT_THAT(Build(), StatusIs(absl::StatusCode::kFailedPrecondition,
                                 HasSubstr("the compiled kernel")));
   EXPECT_THAT(CacheContent(), ElementsAre(".images", ".locks"));
 }
 
+TEST_F(BuildKernelTest, ACompiledKernelWithoutAnyOneOptionIsRefused) {
+  const auto requested =
+      kconfig::MergeFragments(kconfig::EmbeddedFragments())->requested;
+  // Whatever an empty configuration lacks, one after the other.
+  for (kconfig::Requirement requirement : kconfig::AllRequirements()) {
+    for (const kconfig::MissingOption& option :
+         kconfig::MissingFor(requirement, kconfig::Kconfig())) {
+      std::string config;
+      for (const auto& [name, value] : requested.options()) {
+        if (name == option.option) continue;
+        absl::StrAppend(&config, "CONFIG_", name, "=", value, "\n");
+      }
+      tools_.PrepareVmlinux(config);
+      EXPECT_THAT(
+          Build(),
+          StatusIs(absl::StatusCode::kFailedPrecondition,
+                   AllOf(HasSubstr("1 option is not as needed: CONFIG_" +
+                                   option.option + " is n, needs y: "))));
+    }
+  }
+  EXPECT_THAT(CacheContent(), ElementsAre(".images", ".locks"));
+}
+
 TEST_F(BuildKernelTest, AFailedCompilationShowsWhyAndLeavesNothing) {
-  Behave("during_compile='eval echo fork.c:1: oh no; exit 2'");
+  tools_.Behave("during_compile='eval echo fork.c:1: oh no; exit 2'");
   EXPECT_THAT(Build(), StatusIs(absl::StatusCode::kInternal,
                                 AllOf(HasSubstr("compiling the kernel failed"),
                                       HasSubstr("fork.c:1: oh no"))));
@@ -258,7 +240,7 @@ TEST_F(BuildKernelTest, AFailedCompilationShowsWhyAndLeavesNothing) {
 }
 
 TEST_F(BuildKernelTest, AKernelWithoutItsSchedulersIsAWarning) {
-  Behave("fail_schedulers=1");
+  tools_.Behave("fail_schedulers=1");
   ASSERT_OK_AND_ASSIGN(BuildResult result, Build());
   EXPECT_THAT(result.warning, HasSubstr("sched_ext schedulers failed"));
   EXPECT_TRUE(result.entry.schedulers.empty());
@@ -266,7 +248,7 @@ TEST_F(BuildKernelTest, AKernelWithoutItsSchedulersIsAWarning) {
 
 TEST_F(BuildKernelTest, CancelLeavesNothing) {
   UniqueFd cancel(eventfd(0, EFD_CLOEXEC));
-  Behave("during_compile='exec sleep 1000'");
+  tools_.Behave("during_compile='exec sleep 1000'");
   options_.cancel_fd = cancel.get();
   auto record = options_.on_progress;
   options_.on_progress = [&](const BuildProgress& progress) {
@@ -284,7 +266,7 @@ TEST_F(BuildKernelTest, WhatAKilledBuildLeavesIsSweptByTheNext) {
   // where a child holds what its parent has locked.
   const std::string ready = Path("ready");
   ASSERT_EQ(mkfifo(ready.c_str(), 0600), 0);
-  Behave(
+  tools_.Behave(
       absl::StrCat("during_compile='eval echo >", ready, "; exec sleep 1000'"));
   pid_t child = fork();
   if (child == 0) {
@@ -297,7 +279,7 @@ TEST_F(BuildKernelTest, WhatAKilledBuildLeavesIsSweptByTheNext) {
   waitpid(child, nullptr, 0);
   EXPECT_THAT(cache_.List(), IsOkAndHolds(testing::IsEmpty()));
   EXPECT_EQ(CacheContent().size(), 3u);
-  Behave("");
+  tools_.Behave("");
   ASSERT_OK_AND_ASSIGN(BuildResult result, Build());
   EXPECT_THAT(CacheContent(),
               ElementsAre(".images", ".locks", result.entry.key));
@@ -308,11 +290,7 @@ class BuildTreeTest : public BuildKernelTest {
  protected:
   BuildTreeTest() {
     options_.spec = Path("linux");
-    Write("Makefile", "VERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 117\n");
-    for (const char* name :
-         {"Kconfig", "kernel/sched/core.c", "include/linux/sched.h"}) {
-      Write(name, "");
-    }
+    WriteStandInTree(Path("linux"), "6.12.117");
   }
   void Write(const std::string& name, const std::string& text) {
     const std::string path = Path("linux/" + name);
@@ -363,10 +341,25 @@ TEST_F(BuildTreeTest, ADirtyTreeIsBuiltEachTimeAndLabelled) {
 }
 
 TEST_F(BuildTreeTest, TheCopyIsKeptForTheNextBuild) {
-  Behave("during_compile='touch kernel/sched/core.o'");
+  tools_.Behave("during_compile='touch kernel/sched/core.o'");
   ASSERT_OK(Build().status());
-  Behave("during_compile='eval test -e kernel/sched/core.o || exit 7'");
+  tools_.Behave("during_compile='eval test -e kernel/sched/core.o || exit 7'");
   EXPECT_OK(Build().status());
+}
+
+TEST_F(BuildTreeTest, ATreeThatChangesWhileItIsCopiedIsDirty) {
+  Commit();
+  tools_.Program("rsync",
+                 absl::StrCat("#!/bin/sh\n/usr/bin/rsync \"$@\"\necho x >> ",
+                              Path("linux/kernel/sched/core.c"), "\n"));
+  std::string note;
+  options_.on_note = [&note](const std::string& text) { note = text; };
+  ASSERT_OK_AND_ASSIGN(BuildResult result, Build());
+  EXPECT_THAT(note, HasSubstr("changed while it was copied"));
+  EXPECT_THAT(result.entry.key, StartsWith("local-dirty-"));
+  EXPECT_TRUE(result.entry.metadata.is_dirty);
+  EXPECT_THAT(result.entry.metadata.source_package, EndsWith(", dirty"));
+  EXPECT_EQ(cache_.List()->size(), 1u);
 }
 
 TEST_F(BuildTreeTest, NoVersionFindsATree) {
@@ -383,21 +376,41 @@ TEST_F(BuildTreeTest, ADirectoryThatIsNoKernelIsRefused) {
                                 HasSubstr("is no kernel source tree")));
 }
 
-TEST_F(BuildKernelTest, AMissingSourcePackageIsNamed) {
-  options_.spec = "6.13";
+TEST_F(BuildTreeTest, ACommitOfARepositoryIsBuiltOnce) {
+  Commit();
+  for (const char* ref : {"HEAD", "topic"}) {
+    if (ref == std::string("topic")) Git({"branch", "topic"});
+    options_.spec = absl::StrCat("git+file://", Path("linux"), "#", ref);
+    ASSERT_OK_AND_ASSIGN(BuildResult first, Build());
+    EXPECT_FALSE(first.was_cached);
+    EXPECT_THAT(first.entry.key, StartsWith(absl::StrCat(ref, "-git-")));
+    EXPECT_EQ(first.entry.metadata.source, "git");
+    EXPECT_THAT(first.entry.metadata.source_package,
+                HasSubstr("#" + std::string(ref) + " commit "));
+    EXPECT_FALSE(first.entry.metadata.is_dirty);
+    ASSERT_OK_AND_ASSIGN(BuildResult second, Build());
+    EXPECT_TRUE(second.was_cached);
+  }
+  EXPECT_EQ(cache_.List()->size(), 2u);
+  EXPECT_THAT(ListDir(cache_.DownloadPath("")),
+              IsOkAndHolds(testing::IsEmpty()));
+}
+
+TEST_F(BuildKernelTest, WhatCannotBeBuiltIsNamed) {
+  options_.spec = "deb:linux-source-6.13";
   EXPECT_THAT(Build(),
               StatusIs(absl::StatusCode::kNotFound,
                        HasSubstr("linux-source-6.13 is not installed")));
-  options_.spec = "latest";
-  EXPECT_THAT(Build(), StatusIs(absl::StatusCode::kInvalidArgument));
-  options_.spec = "6.12.5";
-  EXPECT_THAT(Build(), StatusIs(absl::StatusCode::kFailedPrecondition,
-                                HasSubstr("not 6.12.5")));
+  for (const char* spec : {"latest", "6.12..6.14"}) {
+    options_.spec = spec;
+    EXPECT_THAT(Build(), StatusIs(absl::StatusCode::kInvalidArgument,
+                                  HasSubstr("cannot be built")));
+  }
 }
 
 TEST_F(BuildKernelTest, MissingToolsAreNamedWithTheirPackages) {
   setenv("PATH", Path("bin").c_str(), 1);
-  ASSERT_OK(RemoveTree(Path("bin/pahole")));
+  tools_.RemoveProgram("pahole");
   EXPECT_THAT(Build(), StatusIs(absl::StatusCode::kFailedPrecondition,
                                 HasSubstr("pahole (package dwarves)")));
 }

@@ -49,19 +49,19 @@ absl::Status Builder::Unpack() {
 }
 
 absl::Status Builder::Configure() {
-  ABSL_RETURN_IF_ERROR(Make("configuring", {"tinyconfig"}));
+  ABSL_RETURN_IF_ERROR(MakeKernel("configuring", "tinyconfig"));
   ABSL_ASSIGN_OR_RETURN(std::string base, ReadFile(ConfigPath()));
   // Appended, because of several members of a choice the last one wins.
   ABSL_RETURN_IF_ERROR(WriteFileAtomically(
       ConfigPath(), absl::StrCat(base, "\n", plan_.fragments.text)));
-  ABSL_RETURN_IF_ERROR(Make("configuring", {"olddefconfig"}));
+  ABSL_RETURN_IF_ERROR(MakeKernel("configuring", "olddefconfig"));
   ABSL_ASSIGN_OR_RETURN(std::string text, ReadFile(ConfigPath()));
   ABSL_ASSIGN_OR_RETURN(kconfig::Kconfig config, kconfig::Kconfig::Parse(text));
   return CheckSurvival(config, "the kernel's configuration");
 }
 
 absl::Status Builder::Compile() {
-  ABSL_RETURN_IF_ERROR(Make("compiling the kernel", {"bzImage"}));
+  ABSL_RETURN_IF_ERROR(MakeKernel("compiling the kernel", "bzImage"));
   ABSL_ASSIGN_OR_RETURN(kconfig::Kconfig config,
                         kconfig::ConfigOfVmlinux(VmlinuxPath()));
   return CheckSurvival(config, "the compiled kernel");
@@ -105,7 +105,8 @@ absl::StatusOr<KernelMetadata> Builder::Stage() {
   ABSL_ASSIGN_OR_RETURN(metadata.version, KernelRelease(stripped));
   metadata.source = plan_.source.kind;
   metadata.source_package =
-      absl::StrCat(plan_.source.name, " ", plan_.source.identity);
+      absl::StrCat(plan_.source.name, " ", plan_.source.identity,
+                   plan_.source.trust.empty() ? "" : ", ", plan_.source.trust);
   metadata.is_dirty = plan_.source.is_dirty;
   metadata.arch = std::string(kBuildArch);
   metadata.toolchain = plan_.toolchain.compiler;
@@ -123,6 +124,15 @@ absl::Status Builder::Run(const std::string& what, CommandSpec command) {
                   .what = what,
                   .cancel_fd = cancel_fd_,
                   .on_line = on_line_});
+}
+
+absl::Status Builder::MakeKernel(const std::string& what,
+                                 const std::string& target) {
+  std::vector<std::string> args = {target};
+  if (plan_.toolchain.has_ccache) {
+    args.insert(args.end(), {"CC=ccache gcc", "HOSTCC=ccache gcc"});
+  }
+  return Make(what, args);
 }
 
 absl::Status Builder::Make(const std::string& what,

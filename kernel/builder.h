@@ -66,6 +66,7 @@ class Builder {
   std::string ConfigPath() const;
   std::string VmlinuxPath() const;
   absl::Status Run(const std::string& what, CommandSpec command);
+  absl::Status MakeKernel(const std::string& what, const std::string& target);
   absl::Status Make(const std::string& what,
                     const std::vector<std::string>& args);
   absl::Status CheckSurvival(const kconfig::Kconfig& config,

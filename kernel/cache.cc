@@ -14,9 +14,11 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "base/file.h"
 #include "base/sha256.h"
 #include "base/status_macros.h"
@@ -29,6 +31,7 @@ namespace ktstr::kernel {
 namespace {
 
 constexpr absl::string_view kWorkPrefix = ".work-";
+constexpr absl::Duration kDownloadLife = absl::Hours(7 * 24);
 constexpr uint64_t kMaxMetadataBytes = uint64_t{1} << 20;
 constexpr uint64_t kMaxModuleBytes = uint64_t{64} << 20;
 
@@ -100,24 +103,35 @@ std::vector<std::string> SchedulersIn(const std::string& dir) {
   return paths;
 }
 
-// What is wrong with the files of an entry; empty when nothing is. Fills the
-// metadata.
-std::string ProblemOf(KernelEntry& entry) {
+struct Problem {
+  std::string kind;  // of ListedKernel::problem_kind; "" when there is none
+  std::string text;
+};
+
+// What is wrong with the files of an entry. Fills the metadata.
+Problem ProblemOf(KernelEntry& entry) {
   absl::StatusOr<std::string> text =
       ReadFile(JoinPath(entry.dir, "metadata.json"), kMaxMetadataBytes);
-  if (absl::IsNotFound(text.status())) return "metadata.json is missing";
-  if (!text.ok()) return std::string(text.status().message());
+  if (absl::IsNotFound(text.status())) {
+    return {"missing", "metadata.json is missing"};
+  }
+  if (!text.ok()) return {"unreadable", std::string(text.status().message())};
   absl::StatusOr<KernelMetadata> metadata = ParseKernelMetadata(*text);
-  if (!metadata.ok()) return std::string(metadata.status().message());
+  if (!metadata.ok()) {
+    return {"malformed", std::string(metadata.status().message())};
+  }
   entry.metadata = *std::move(metadata);
   std::optional<uint64_t> size = SizeOf(entry.vmlinux_path);
-  if (!size.has_value()) return "vmlinux is missing";
+  if (!size.has_value()) return {"image_missing", "vmlinux is missing"};
   if (*size != entry.metadata.image_bytes) {
-    return absl::StrCat("vmlinux is truncated: ", *size, " bytes of ",
-                        entry.metadata.image_bytes);
+    return {"truncated",
+            absl::StrCat("vmlinux is truncated: ", *size, " bytes of ",
+                         entry.metadata.image_bytes)};
   }
-  if (!SizeOf(entry.config_path).has_value()) return "config is missing";
-  return "";
+  if (!SizeOf(entry.config_path).has_value()) {
+    return {"config_missing", "config is missing"};
+  }
+  return {};
 }
 
 // Newest version of a series before others, then the newest build.
@@ -174,7 +188,9 @@ ListedKernel KernelCache::Inspect(absl::string_view key) const {
   entry.vmlinux_path = JoinPath(entry.dir, "vmlinux");
   entry.config_path = JoinPath(entry.dir, "config");
   entry.schedulers = SchedulersIn(JoinPath(entry.dir, "schedulers"));
-  listed.problem = ProblemOf(entry);
+  Problem problem = ProblemOf(entry);
+  listed.problem = std::move(problem.text);
+  listed.problem_kind = std::move(problem.kind);
   if (!listed.problem.empty()) {
     listed.state = ListedKernel::State::kCorrupt;
   } else if (entry.metadata.fragments_hash !=
@@ -204,8 +220,12 @@ absl::StatusOr<KernelEntry> KernelCache::Find(absl::string_view key) const {
 }
 
 absl::StatusOr<KernelEntry> KernelCache::FindVersion(
-    const KernelVersion& version) const {
+    const KernelVersion& version, absl::string_view package) const {
   ABSL_ASSIGN_OR_RETURN(std::vector<ListedKernel> all, List());
+  auto is_of_package = [package](const KernelMetadata& metadata) {
+    return package.empty() || absl::StartsWith(metadata.source_package,
+                                               absl::StrCat(package, " "));
+  };
   const ListedKernel* best = nullptr;
   for (const ListedKernel& listed : all) {
     auto cached = KernelVersion::Parse(listed.entry.metadata.version);
@@ -214,15 +234,17 @@ absl::StatusOr<KernelEntry> KernelCache::FindVersion(
     if (listed.state == ListedKernel::State::kCorrupt || !cached.ok() ||
         listed.entry.metadata.source == "local" ||
         !listed.entry.metadata.extra_fragment.empty() ||
-        !version.Covers(*cached)) {
+        !version.Covers(*cached) || !is_of_package(listed.entry.metadata)) {
       continue;
     }
     if (best == nullptr || IsBetter(listed, *best)) best = &listed;
   }
   if (best != nullptr) return best->entry;
-  return absl::NotFoundError(absl::StrCat(
-      "no kernel ", version.ToString(), " in ", root_,
-      ": `ktstrctl kernel build ", version.ToString(), "` builds it"));
+  const std::string wanted =
+      package.empty() ? version.ToString() : absl::StrCat("deb:", package);
+  return absl::NotFoundError(absl::StrCat("no kernel ", wanted, " in ", root_,
+                                          ": `ktstrctl kernel build ", wanted,
+                                          "` builds it"));
 }
 
 absl::StatusOr<std::vector<ListedKernel>> KernelCache::List() const {
@@ -320,7 +342,29 @@ absl::Status KernelCache::Remove(absl::string_view key) const {
   return absl::OkStatus();
 }
 
+std::string KernelCache::DownloadPath(absl::string_view name) const {
+  return absl::StrCat(root_, "/.downloads/", name);
+}
+
+void KernelCache::SweepDownloads() const {
+  absl::StatusOr<std::vector<std::string>> names = ListDir(DownloadPath(""));
+  if (!names.ok()) return;
+  for (const std::string& name : *names) {
+    const std::string path = DownloadPath(name);
+    struct stat status;
+    if (lstat(path.c_str(), &status) != 0 ||
+        absl::Now() - absl::TimeFromTimespec(status.st_mtim) < kDownloadLife) {
+      continue;
+    }
+    // "linux-6.12.5.tar.xz.part.of" belongs to "linux-6.12.5.tar.xz".
+    const std::string owner = name.substr(0, name.find(".part"));
+    absl::StatusOr<KeyLock> lock = TryLock(absl::StrCat("download-", owner));
+    if (lock.ok()) RemoveTree(path).IgnoreError();
+  }
+}
+
 absl::StatusOr<int> KernelCache::Sweep() const {
+  SweepDownloads();
   ABSL_ASSIGN_OR_RETURN(std::vector<std::string> names, ListDir(root_));
   int swept = 0;
   for (const std::string& name : names) {

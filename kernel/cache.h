@@ -40,7 +40,10 @@ struct ListedKernel {
   };
   State state = State::kUnspecified;
   std::string problem;  // "vmlinux is missing"; empty when valid
-  KernelEntry entry;    // key and dir at least
+  // The kind of problem, for programs: "missing", "unreadable", "malformed"
+  // (metadata), "image_missing", "config_missing", "truncated" (image).
+  std::string problem_kind;
+  KernelEntry entry;  // key and dir at least
 };
 
 // "valid", "stale", "corrupt".
@@ -71,7 +74,7 @@ class WorkDir {
 //          is for other loaders than ours. Names starting with a dot are
 //          the cache's own: .locks/, .work-KEY-XXXXXX/ (being made), .images/
 //          (unpacked images that are no entry), .trees/ (copies of people's
-//          source trees, with their objects).
+//          source trees, with their objects), .downloads/ (code on its way).
 // Threads: any; every method takes what it needs from the file system.
 // Errors:  file-system errors carry the path.
 class KernelCache {
@@ -86,8 +89,10 @@ class KernelCache {
   absl::StatusOr<KernelEntry> Find(absl::string_view key) const;
 
   // The newest usable entry of a release that `version` covers, entries with
-  // the fragments of this program before others; NotFound otherwise.
-  absl::StatusOr<KernelEntry> FindVersion(const KernelVersion& version) const;
+  // the fragments of this program before others; NotFound otherwise. With
+  // `package` ("linux-source-6.12") only of those built from it.
+  absl::StatusOr<KernelEntry> FindVersion(const KernelVersion& version,
+                                          absl::string_view package = "") const;
 
   // Every entry, newest first, corrupt ones last.
   absl::StatusOr<std::vector<ListedKernel>> List() const;
@@ -114,6 +119,10 @@ class KernelCache {
   // Removes one. Takes its lock without waiting.
   absl::Status RemoveKeptTree(absl::string_view name) const;
 
+  // Where code that is got from elsewhere lies until it is built; maybe not
+  // there yet. Whoever works on it holds the lock of "download-NAME".
+  std::string DownloadPath(absl::string_view name) const;
+
   // Turns `staged` (a directory inside a WorkDir, holding vmlinux, bzImage,
   // config and maybe schedulers/) into the entry `key`: metadata is completed
   // with the image's size and hash, everything is synced, then one rename. An
@@ -126,7 +135,8 @@ class KernelCache {
   // Removes the entry; missing is OK. Takes the key's lock without waiting.
   absl::Status Remove(absl::string_view key) const;
 
-  // Removes work directories whose owner is gone. Returns how many.
+  // Removes work directories whose owner is gone, and downloads that nobody
+  // went on with for a week. Returns how many work directories.
   absl::StatusOr<int> Sweep() const;
 
   // A bootable, stripped vmlinux of `image` (ELF or bzImage bytes), kept under
@@ -143,6 +153,7 @@ class KernelCache {
  private:
   explicit KernelCache(std::string root) : root_(std::move(root)) {}
   ListedKernel Inspect(absl::string_view key) const;
+  void SweepDownloads() const;
 
   std::string root_;
 };

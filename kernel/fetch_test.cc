@@ -29,6 +29,7 @@ class FetchTest : public testing::Test {
     ASSERT_OK(WriteFileAtomically(ca_file, server_->certificate_pem()));
     setenv("SSL_CERT_FILE", ca_file.c_str(), 1);
     unsetenv("https_proxy");
+    unsetenv("CURL_CA_BUNDLE");
     request_ = {.program = "kernel/ktstr_fetch",
                 .url = server_->url() + "/file",
                 .path = JoinPath(dir_.path(), "got")};

@@ -37,6 +37,7 @@ class GetFileTest : public testing::Test {
  protected:
   GetFileTest() : dir_(*TempDir::Create("http")) {
     unsetenv("https_proxy");
+    unsetenv("CURL_CA_BUNDLE");
     unsetenv("HTTPS_PROXY");
     unsetenv("ALL_PROXY");
   }

@@ -16,7 +16,7 @@ namespace ktstr::kernel {
 // What is known about a cached kernel; the content of metadata.json.
 struct KernelMetadata {
   std::string version;         // "6.12.117"
-  std::string source;          // "tarball", "local"
+  std::string source;          // "tarball", "git", "local"
   std::string source_package;  // "linux-source-6.12 6.12.117-1"
   bool is_dirty = false;       // from a tree that is in no repository so
   std::string arch;            // "x86_64"

@@ -193,18 +193,22 @@ absl::StatusOr<ResolvedKernel> FromSpec(absl::string_view text,
     case KernelSpec::Form::kUnspecified:
       return absl::InternalError("kernel spec without form");
     case KernelSpec::Form::kGit:
-      return absl::UnimplementedError(absl::StrCat(
-          "kernel ", spec.text,
-          ": the git form is not supported yet; accepted are a path, a "
-          "version, a series or a cache key"));
+      return absl::UnimplementedError(
+          absl::StrCat("kernel ", spec.text,
+                       " names what may change: `ktstrctl kernel build` builds "
+                       "it and prints "
+                       "a key, which is accepted here"));
     case KernelSpec::Form::kRange:
       return absl::UnimplementedError(absl::StrCat(
           "kernel ", spec.text,
-          ": the range form is not supported yet; accepted are a path, a "
-          "version, a series or a cache key"));
+          " is several kernels: `ktstrctl kernel build` builds them, and one "
+          "version or series at a time is accepted here"));
     case KernelSpec::Form::kPath:
       return FromPath(spec, cache, options);
     case KernelSpec::Form::kPackage:
+      entry = cache.FindVersion(
+          spec.version, absl::StrCat("linux-source-", spec.version.ToString()));
+      break;
     case KernelSpec::Form::kVersion:
     case KernelSpec::Form::kPrefix:
       entry = cache.FindVersion(spec.version);

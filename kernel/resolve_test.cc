@@ -51,7 +51,8 @@ class ResolveTest : public testing::Test {
 
   void Store(const std::string& key, const std::string& version,
              int64_t built_at, std::string fragments_hash = "",
-             std::string extra_fragment = "") {
+             std::string extra_fragment = "",
+             const std::string& source_package = "") {
     auto work = cache_.MakeWorkDir(key);
     ASSERT_OK(work.status());
     std::string staged = JoinPath(work->path(), "entry");
@@ -68,6 +69,7 @@ class ResolveTest : public testing::Test {
     ASSERT_OK(cache_
                   .Store(key, staged,
                          {.version = version,
+                          .source_package = source_package,
                           .fragments_hash = fragments_hash,
                           .extra_fragment = extra_fragment,
                           .built_at = absl::FromUnixSeconds(built_at)})
@@ -204,11 +206,24 @@ TEST_F(ResolveTest, FindsCachedKernelsByVersionSeriesKeyAndPath) {
                                         HasSubstr("kernel build 6.13")));
 }
 
-TEST_F(ResolveTest, NamesFormsThatAreNotSupported) {
+TEST_F(ResolveTest, SendsWhatStandsForSeveralToBuild) {
   EXPECT_THAT(Resolve("git+x#y"), StatusIs(absl::StatusCode::kUnimplemented,
-                                           HasSubstr("git form")));
+                                           HasSubstr("prints a key")));
   EXPECT_THAT(Resolve("6.12..6.14"), StatusIs(absl::StatusCode::kUnimplemented,
-                                              HasSubstr("range form")));
+                                              HasSubstr("is several kernels")));
+}
+
+TEST_F(ResolveTest, APackageIsWhatWasBuiltFromIt) {
+  Store("6.12.200-tarball-a", "6.12.200", 5, "", "",
+        "linux-6.12.200 kernel.org");
+  EXPECT_THAT(Resolve("deb:linux-source-6.12"),
+              StatusIs(absl::StatusCode::kNotFound,
+                       HasSubstr("`ktstrctl kernel build "
+                                 "deb:linux-source-6.12` builds it")));
+  Store("6.12.117-tarball-b", "6.12.117", 6, "", "",
+        "linux-source-6.12 6.12.117-1");
+  EXPECT_EQ(Resolve("deb:linux-source-6.12")->version, "6.12.117");
+  EXPECT_EQ(Resolve("6.12")->version, "6.12.200");
 }
 
 TEST_F(ResolveTest, DiscoversInOrder) {

@@ -79,6 +79,7 @@ absl::StatusOr<Toolchain> FindToolchain() {
   Toolchain toolchain;
   ABSL_ASSIGN_OR_RETURN(std::string major, MajorOfGcc());
   toolchain.compiler = absl::StrCat("gcc ", major);
+  toolchain.has_ccache = IsOnPath("ccache");
   for (const char* suffix : kLlvmSuffixes) {
     if (IsOnPath(absl::StrCat("clang", suffix)) &&
         IsOnPath(absl::StrCat("llc", suffix)) &&

@@ -17,6 +17,8 @@ struct Toolchain {
   // for unversioned names. Valid when `has_bpf_compiler`.
   std::string llvm_suffix;
   bool has_bpf_compiler = false;
+  // Whether compilations go through it; what comes out is the same.
+  bool has_ccache = false;
 };
 
 // Looks at PATH.

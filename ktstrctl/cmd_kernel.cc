@@ -1,131 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The ktstr authors
 
-#include <sys/eventfd.h>
-#include <unistd.h>
-
 #include <cstdio>
 #include <memory>
 #include <string>
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "base/file.h"
-#include "base/unique_fd.h"
-#include "kernel/build.h"
 #include "kernel/cache.h"
 #include "kernel/resolve.h"
 #include "ktstrctl/commands.h"
 #include "ktstrctl/exit_code.h"
-#include "ktstrctl/interrupts.h"
+#include "ktstrctl/kernel_builds.h"
 #include "ktstrctl/kernel_entries.h"
 #include "ktstrctl/kernel_exit.h"
+#include "ktstrctl/kernel_list.h"
 #include "ktstrctl/kernel_options.h"
-#include "ktstrctl/terminal.h"
-#include "results/printable.h"
 
 namespace ktstr::ktstrctl {
 namespace {
 
 void Print(const std::string& text) {
   fwrite(text.data(), 1, text.size(), stdout);
-}
-
-// Build progress on standard error: one line that is redrawn on a terminal,
-// elsewhere one line a stage and one every tenth of the objects.
-class BuildView {
- public:
-  void Show(const kernel::BuildProgress& progress) {
-    std::string line = Line(progress);
-    if (terminal_.is_terminal) {
-      line.resize(std::min<size_t>(line.size(), terminal_.width - 1));
-      fprintf(stderr, "\r\x1b[K%s", line.c_str());
-      is_drawn_ = true;
-      return;
-    }
-    int64_t tenth = Tenth(progress);
-    if (progress.stage == stage_ && tenth == tenth_) return;
-    stage_ = progress.stage;
-    tenth_ = tenth;
-    fprintf(stderr, "%s\n", line.c_str());
-  }
-  ~BuildView() {
-    if (is_drawn_) fprintf(stderr, "\r\x1b[K");
-  }
-
- private:
-  static int64_t Tenth(const kernel::BuildProgress& progress) {
-    if (progress.objects_expected <= 0) return 0;
-    return progress.objects * 10 / progress.objects_expected;
-  }
-
-  static std::string Line(const kernel::BuildProgress& progress) {
-    std::string line = absl::StrCat(
-        kernel::BuildStageName(progress.stage), "  ",
-        results::ShortDuration(absl::ToDoubleSeconds(progress.elapsed)));
-    if (progress.stage == kernel::BuildStage::kCompiling &&
-        progress.objects_expected > 0) {
-      absl::StrAppendFormat(&line, "  %d of about %d objects", progress.objects,
-                            progress.objects_expected);
-    }
-    if (!progress.detail.empty()) {
-      absl::StrAppend(&line, "  ",
-                      results::PrintableLine(progress.detail, 100));
-    }
-    return line;
-  }
-
-  const Terminal terminal_ = Terminal::Of(STDERR_FILENO);
-  kernel::BuildStage stage_ = kernel::BuildStage::kUnspecified;
-  int64_t tenth_ = -1;
-  bool is_drawn_ = false;
-};
-
-int Build(const std::string& spec, const std::string& fragment,
-          bool is_forced) {
-  BlockInterrupts();
-  UniqueFd cancel(eventfd(0, EFD_CLOEXEC));
-  auto interrupts = Interrupts::Start([&cancel](int count) {
-    if (count > 1) _exit(kExitCancelled);
-    uint64_t one = 1;
-    ssize_t ignored = write(cancel.get(), &one, sizeof(one));
-    (void)ignored;  // an eventfd takes a one
-  });
-  if (!interrupts.ok()) return Complain(interrupts.status(), kExitFailed);
-  auto cache = kernel::KernelCache::Open();
-  if (!cache.ok()) return Complain(cache.status(), ExitFor(cache.status()));
-  absl::StatusOr<kernel::BuildResult> result;
-  {
-    BuildView view;
-    result = kernel::BuildKernel(
-        *cache, {.spec = spec,
-                 .fragment = fragment,
-                 .force = is_forced,
-                 .cancel_fd = cancel.get(),
-                 .on_progress = [&view](const kernel::BuildProgress& progress) {
-                   view.Show(progress);
-                 }});
-  }
-  if (!result.ok()) return Complain(result.status(), ExitFor(result.status()));
-  if (!result->warning.empty()) {
-    fprintf(stderr, "ktstrctl: warning: %s\n",
-            results::PrintableLine(result->warning).c_str());
-  }
-  if (result->entry.metadata.is_dirty) {
-    fprintf(stderr,
-            "ktstrctl: note: %s is no clean git checkout: the kernel is built "
-            "each time, and only its key finds it\n",
-            spec.c_str());
-  }
-  Print(absl::StrCat(
-      result->entry.key, "  ",
-      result->was_cached
-          ? "cached"
-          : absl::StrCat("built in ", results::ShortDuration(
-                                          absl::ToDoubleSeconds(result->took))),
-      "  ", result->entry.vmlinux_path, "\n"));
-  return kExitPassed;
 }
 
 enum class Answer { kImage, kSchedulers };
@@ -156,16 +53,21 @@ constexpr char kSpecHelp[] =
     "Path, version, series or cache key (default: discover)";
 
 void AddBuild(CLI::App& kernel, Command& chosen) {
-  auto spec = std::make_shared<std::string>();
+  auto specs = std::make_shared<std::vector<std::string>>();
   auto tree = std::make_shared<std::string>();
   auto fragment = std::make_shared<std::string>();
   auto is_forced = std::make_shared<bool>(false);
   CLI::App* build = kernel.add_subcommand(
-      "build", "Build a kernel from an installed package or a source tree");
+      "build",
+      "Build kernels: releases of kernel.org, installed source packages, "
+      "commits, source trees");
   CLI::Option* named = build->add_option(
-      "kernel", *spec,
-      "6.12, 6 (newest installed series), deb:linux-source-6.12, or the path "
-      "of a source tree, which is copied and not written to");
+      "kernel", *specs,
+      "6.12.57, 6.12 or 6 (the newest release of it), 6.12..6.17 (the newest "
+      "of "
+      "each series), deb:linux-source-6.12, git+URL#REF, or the path of a "
+      "source tree, which is copied and not written to (default: the newest "
+      "release that has matured)");
   CLI::Option* source =
       build->add_option("--source", *tree, "The path of a source tree");
   named->excludes(source);
@@ -176,8 +78,8 @@ void AddBuild(CLI::App& kernel, Command& chosen) {
   build->callback([=, &chosen] {
     // A name without a slash is a directory here, too.
     const bool is_bare = tree->find('/') == tree->npos;
-    if (!tree->empty()) *spec = is_bare ? "./" + *tree : *tree;
-    chosen = [=] { return Build(*spec, *fragment, *is_forced); };
+    if (!tree->empty()) *specs = {is_bare ? "./" + *tree : *tree};
+    chosen = [=] { return BuildKernelsFor(*specs, *fragment, *is_forced); };
   });
 }
 
@@ -185,8 +87,16 @@ void AddEntries(CLI::App& kernel, Command& chosen) {
   auto text = std::make_shared<std::string>();
   auto flag = std::make_shared<bool>(false);
   CLI::App* list = kernel.add_subcommand("list", "Show cached kernels");
-  list->add_flag("--json", *flag, "Print one JSON array");
-  list->callback([=, &chosen] { chosen = [=] { return ListKernels(*flag); }; });
+  auto range = std::make_shared<std::string>();
+  list->add_flag("--json", *flag, "Print one JSON object");
+  list->add_option(
+      "--range", *range,
+      "The releases in A..B instead: what `build A..B` would build");
+  list->callback([=, &chosen] {
+    chosen = [=] {
+      return range->empty() ? ListKernels(*flag) : ListRange(*range, *flag);
+    };
+  });
   CLI::App* show = kernel.add_subcommand(
       "show", "Show one kernel and what it can be used for");
   show->add_option("kernel", *text, kSpecHelp);

@@ -24,10 +24,10 @@
 #include "kernel/resolve.h"
 #include "ktstrctl/commands.h"
 #include "ktstrctl/kernel_exit.h"
+#include "ktstrctl/kernel_list.h"
 #include "ktstrctl/terminal.h"
 #include "nlohmann/json.hpp"
 #include "results/printable.h"
-#include "results/table.h"
 
 namespace ktstr::ktstrctl {
 namespace {
@@ -40,31 +40,6 @@ void Print(const std::string& text) {
 
 void PrintJson(const json& value) {
   Print(value.dump(2, ' ', false, json::error_handler_t::replace) + "\n");
-}
-
-// What `list` and `show` say of an entry.
-json EntryJson(const kernel::ListedKernel& listed) {
-  const kernel::KernelEntry& entry = listed.entry;
-  bool is_valid = listed.state != kernel::ListedKernel::State::kCorrupt;
-  json out = {
-      {"key", entry.key},
-      {"state", std::string(kernel::StateName(listed.state))},
-      {"problem", listed.problem.empty() ? json() : json(listed.problem)},
-      {"dir", entry.dir}};
-  if (!is_valid) return out;
-  out["version"] = entry.metadata.version;
-  out["source"] = entry.metadata.source;
-  out["is_dirty"] = entry.metadata.is_dirty;
-  out["arch"] = entry.metadata.arch;
-  out["built_at"] = absl::FormatTime(
-      "%Y-%m-%dT%H:%M:%SZ", entry.metadata.built_at, absl::UTCTimeZone());
-  out["fragments_hash"] = entry.metadata.fragments_hash;
-  out["extra_fragment"] = entry.metadata.extra_fragment.empty()
-                              ? json()
-                              : json(entry.metadata.extra_fragment);
-  out["vmlinux"] = entry.vmlinux_path;
-  out["schedulers"] = entry.schedulers;
-  return out;
 }
 
 // A kernel as `show` finds it; the entry only when it is a cached one.
@@ -181,37 +156,6 @@ std::string Doomed(const kernel::CleanPlan& plan) {
 }
 
 }  // namespace
-
-int ListKernels(bool is_json) {
-  auto cache = kernel::KernelCache::Open();
-  if (!cache.ok()) return Complain(cache.status(), ExitFor(cache.status()));
-  auto listed = cache->List();
-  if (!listed.ok()) return Complain(listed.status(), ExitFor(listed.status()));
-  if (is_json) {
-    json entries = json::array();
-    for (const kernel::ListedKernel& kernel : *listed) {
-      entries.push_back(EntryJson(kernel));
-    }
-    PrintJson(entries);
-    return kExitPassed;
-  }
-  results::TextTable table(
-      {"KEY", "VERSION", "SOURCE", "ARCH", "BUILT", "STATE"});
-  for (const kernel::ListedKernel& kernel : *listed) {
-    const kernel::KernelMetadata& metadata = kernel.entry.metadata;
-    bool is_corrupt = kernel.state == kernel::ListedKernel::State::kCorrupt;
-    table.AddRow(
-        {kernel.entry.key, metadata.version, metadata.source, metadata.arch,
-         is_corrupt ? ""
-                    : absl::FormatTime("%Y-%m-%d %H:%M", metadata.built_at,
-                                       absl::LocalTimeZone()),
-         absl::StrCat(kernel::StateName(kernel.state),
-                      metadata.is_dirty ? ", dirty tree" : "",
-                      kernel.problem.empty() ? "" : ": ", kernel.problem)});
-  }
-  Print(table.ToString());
-  return kExitPassed;
-}
 
 int ShowKernel(const std::string& spec, bool is_json) {
   auto shown = Find(spec);

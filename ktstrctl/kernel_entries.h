@@ -12,9 +12,6 @@ namespace ktstr::ktstrctl {
 
 // The commands about cached kernels; each prints and returns the exit code.
 
-// `kernel list`: a table, or one JSON array.
-int ListKernels(bool is_json);
-
 // `kernel show`: what is known of one kernel, cached or not, and what it can be
 // used for.
 int ShowKernel(const std::string& spec, bool is_json);

@@ -4,6 +4,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-version=6.12
-out/ktstrctl kernel build "$version" >&2
-out/ktstrctl kernel path "$version"
+# The installed source package, not what kernel.org has by now: the same kernel
+# everywhere, and no network.
+package=deb:linux-source-6.12
+out/ktstrctl kernel build "$package" >&2
+out/ktstrctl kernel path "$package"
