@@ -48,7 +48,9 @@ class BpfTraceTest : public ::testing::Test {
 
   void Start(std::vector<std::string> args, bool is_traced) {
     output_.clear();
-    CommandSpec spec = {.argv = {Loader()}};
+    // LeakSanitizer refuses to work in a traced process.
+    CommandSpec spec = {.argv = {Loader()},
+                        .extra_env = {"ASAN_OPTIONS=detect_leaks=0"}};
     spec.argv.insert(spec.argv.end(), args.begin(), args.end());
     if (is_traced) {
       trace_ = std::make_unique<BpfTrace>(&loop_);

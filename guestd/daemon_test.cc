@@ -126,6 +126,8 @@ class DaemonTest : public ::testing::Test {
   DaemonTest() : dir_(*TempDir::Create("daemon_test")) {
     EXPECT_OK(MakeDirs(Path("sysfs")));
     EXPECT_OK(WriteFileAtomically(Path("sysfs/state"), "disabled\n"));
+    // LeakSanitizer refuses to work in a traced process.
+    setenv("ASAN_OPTIONS", "detect_leaks=0", 1);
     setenv("FAKE_SYSFS", Path("sysfs").c_str(), 1);
     options_.session.sched_ext = {.dir = Path("sysfs"), .open_uevents = [this] {
                                     return BoundSocket(Path("uevents"),
