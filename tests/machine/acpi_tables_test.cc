@@ -46,9 +46,13 @@ struct Table {
 // The tables that the root pointer leads to, as `acpidump` would take them out
 // of a running guest.
 std::vector<Table> TablesOf(const MachineTopology& machine) {
-  auto built =
-      vmm::BuildAcpiTables(machine, vmm::PlanMemory(machine), vmm::kAcpiTables,
-                           vmm::kAcpiTablesEnd - vmm::kAcpiTables);
+  const vmm::VirtioMmioPlace devices[] = {
+      {vmm::kVirtioMmio, vmm::kVirtioMmioStride, vmm::kVsockIrq},
+      {vmm::kVirtioMmio + vmm::kVirtioMmioStride, vmm::kVirtioMmioStride,
+       vmm::kConsoleIrq}};
+  auto built = vmm::BuildAcpiTables(machine, vmm::PlanMemory(machine), devices,
+                                    vmm::kAcpiTables,
+                                    vmm::kAcpiTablesEnd - vmm::kAcpiTables);
   EXPECT_OK(built.status());
   if (!built.ok()) return {};
   // SAFETY: std::byte may be read as char.

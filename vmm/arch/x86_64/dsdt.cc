@@ -22,7 +22,6 @@ constexpr uint8_t kBuffer = 0x11;
 constexpr uint8_t kPackage = 0x12;
 constexpr uint8_t kExtension = 0x5B;
 constexpr uint8_t kDevice = 0x82;
-constexpr char kRoot = '\\';
 
 // Resource descriptors (6.4).
 constexpr uint8_t kMemory32Fixed = 0x86;
@@ -63,9 +62,11 @@ Aml Named(absl::string_view name, const Aml& value) {
   return aml;
 }
 
+// As a compiler writes it: zero and one are codes of their own.
 Aml Byte(uint8_t value) {
   TableWriter out;
-  out.U8(kBytePrefix).U8(value);
+  if (value > 1) out.U8(kBytePrefix);
+  out.U8(value);
   return out.Take();
 }
 
@@ -118,7 +119,7 @@ Aml Device(uint8_t number, const VirtioMmioPlace& place) {
 
 Aml SystemBus(absl::Span<const VirtioMmioPlace> devices) {
   TableWriter name;
-  name.U8(kRoot).Name("_SB_", 4);
+  name.Name("_SB_", 4);
   Aml content = name.Take();
   uint8_t number = 0;
   for (const VirtioMmioPlace& place : devices) {

@@ -36,16 +36,16 @@ TEST(DsdtTest, MachineWithoutDevicesCanStillPowerOff) {
   EXPECT_EQ(absl::BytesToHexString(Code({})),
             "085f53355f"        // Name (_S5,
             "1207040a05000000"  //   Package (4) {5, 0, 0, 0})
-            "10065c5f53425f");  // Scope (\_SB) {}
+            "10055f53425f");    // Scope (_SB) {}
 }
 
 TEST(DsdtTest, DeviceIsItsIdMemoryAndInterrupt) {
   EXPECT_EQ(absl::BytesToHexString(Code({{0xD0001000, 0x1000, 5}})),
             "085f53355f1207040a05000000"
-            "1044045c5f53425f"                // Scope (\_SB), 68 bytes: {
-            "5b823b56495230"                  //   Device (VIR0), 59 bytes: {
+            "1042045f53425f"                  // Scope (_SB), 66 bytes: {
+            "5b823a56495230"                  //   Device (VIR0), 58 bytes: {
             "085f4849440d4c4e524f3030303500"  // _HID "LNRO0005"
-            "085f5549440a00"                  // _UID 0
+            "085f55494400"                    // _UID 0
             "085f435253"                      // _CRS
             "111a0a17"                        // Buffer (23)
             "86090001001000d000100000"        // Memory32Fixed
