@@ -54,11 +54,12 @@ stage layering tests/layering/layering_test.sh
 stage unit bazel_test unit //...
 stage asan bazel_test asan --config=asan --test_tag_filters=-requires-kvm,-no-sanitizer //...
 # Not those that link the system's gRPC: it is not instrumented, so that the
-# sanitizer sees races where its locks are.
+# sanitizer sees races where its locks are; nor those that say no-tsan, and why.
 mapfile -t tsan_targets < <(bazel query --noshow_progress 2>/dev/null \
-  "tests(//...) except rdeps(tests(//...), @grpc//:grpc) except attr(tags, 'requires-kvm|no-sanitizer|manual', //...)")
+  "tests(//...) except rdeps(tests(//...), @grpc//:grpc) except attr(tags, 'requires-kvm|no-sanitizer|no-tsan|manual', //...)")
 stage tsan bazel_test tsan --config=tsan "${tsan_targets[@]}"
-stage fuzz tools/fuzz.sh
+# Twice as many at once as there are CPUs: each still runs for its minute.
+stage fuzz env KTSTR_FUZZ_JOBS=$((2 * $(nproc))) tools/fuzz.sh
 stage machine tests/machine/run.sh
 stage e2e tests/e2e/run.sh
 
