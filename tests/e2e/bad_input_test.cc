@@ -5,11 +5,13 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "base/file.h"
 #include "base/status_matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "kconfig/requirements.h"
 #include "kernel/testing/tiny_kernel.h"
 #include "tests/e2e/fleet.h"
 
@@ -75,13 +77,26 @@ TEST_F(BadInputTest, KernelPathWithoutImage) {
 }
 
 TEST_F(BadInputTest, KernelWithoutSchedExt) {
+  // Good for a guest, but not for that.
+  std::string config = "# CONFIG_SCHED_CLASS_EXT is not set\n";
+  for (const kconfig::RequiredOption& option : kconfig::RequiredOptions()) {
+    if (option.requirement == kconfig::Requirement::kBoot ||
+        option.requirement == kconfig::Requirement::kChannel) {
+      absl::StrAppend(&config, "CONFIG_", option.option, "=y\n");
+    }
+  }
   std::string plain =
-      File("vmlinux", kernel::MakeTinyVmlinux(
-                          {.config = "CONFIG_SMP=y\n"
-                                     "# CONFIG_SCHED_CLASS_EXT is not set\n"}));
+      File("vmlinux", kernel::MakeTinyVmlinux({.config = config}));
   ExpectRefused(
       {Program("topology"), "--kernel", plain, "--scheduler", SchedulerPath()},
       "SCHED_CLASS_EXT");
+}
+
+TEST_F(BadInputTest, KernelThatCannotRunAGuest) {
+  std::string poor =
+      File("vmlinux", kernel::MakeTinyVmlinux({.config = "CONFIG_SMP=y\n"}));
+  ExpectRefused({Program("topology"), "--kernel", poor},
+                "CONFIG_VSOCKETS is n, needs m or y: the guest cannot talk");
 }
 
 TEST_F(BadInputTest, UnreachableCoordinator) {
