@@ -101,9 +101,9 @@ void Judge::FillStats() {
     stats_.iterations += report.iterations;
     stats_.work_units += report.work_units;
     if (report.wall_time_ns > 0) {
-      if (auto pct = JudgedOffCpuPct(report, profile_)) {
-        off_cpu_pct_.push_back(*pct);
-      }
+      off_cpu_pct_.push_back(
+          100.0 * static_cast<double>(JudgedOffCpuNs(report, profile_)) /
+          static_cast<double>(report.wall_time_ns));
       double gap_ms = static_cast<double>(report.max_gap_ns) / kNsPerMs;
       if (gap_ms > stats_.max_gap_ms.value_or(-1)) {
         stats_.max_gap_ms = gap_ms;
@@ -348,15 +348,6 @@ uint64_t JudgedOffCpuNs(const WorkerReport& report,
       static_cast<uint64_t>(static_cast<double>(report.schedstat_run_delay_ns) *
                             share);
   return report.off_cpu_ns - std::min(stolen, report.off_cpu_ns);
-}
-
-std::optional<double> JudgedOffCpuPct(const WorkerReport& report,
-                                      const JudgingProfile& profile) {
-  const uint64_t judged = JudgedOffCpuNs(report, profile);
-  const uint64_t subtracted = report.off_cpu_ns - judged;
-  if (report.wall_time_ns <= subtracted) return std::nullopt;
-  return 100.0 * static_cast<double>(judged) /
-         static_cast<double>(report.wall_time_ns - subtracted);
 }
 
 Verdict EvaluateGroup(const GroupEvidence& group, const Checks& checks,

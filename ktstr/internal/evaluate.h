@@ -54,12 +54,6 @@ std::vector<Finding> NotEvaluated(const Checks& checks,
 uint64_t JudgedOffCpuNs(const WorkerReport& report,
                         const JudgingProfile& profile);
 
-// The same in percent of the time that clock counts, [0, 100]: a host that
-// takes most of the time away must not make differences look small. Nothing
-// when it counts no time at all.
-std::optional<double> JudgedOffCpuPct(const WorkerReport& report,
-                                      const JudgingProfile& profile);
-
 }  // namespace ktstr::internal
 
 #endif  // KTSTR_KTSTR_INTERNAL_EVALUATE_H_

@@ -12,7 +12,6 @@
 namespace ktstr::internal {
 namespace {
 
-using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -171,31 +170,6 @@ TEST(EvaluateTest, StolenTimeNeverExceedsWhatIsUnexplained) {
   blocked.stolen_ns = 1000 * kMs;
   EXPECT_EQ(JudgedOffCpuNs(blocked, JudgingProfile::Overcommitted()),
             400 * kMs);
-}
-
-TEST(EvaluateTest, BusyHostDoesNotMakeDifferencesLookSmall) {
-  // The host took 80 % of three seconds. Of what it left, one worker had all
-  // and the other, always queued, nothing: 0 and 100 %.
-  WorkerReport favoured = Worker(3000, 600);
-  favoured.stolen_ns = 2400 * kMs;
-  WorkerReport starved = Worker(3000, 0);
-  starved.schedstat_run_delay_ns = 3000 * kMs;
-  starved.stolen_ns = 2400 * kMs;
-  const JudgingProfile profile = JudgingProfile::Overcommitted();
-  EXPECT_EQ(JudgedOffCpuPct(favoured, profile), 0);
-  EXPECT_EQ(JudgedOffCpuPct(starved, profile), 100);
-  Judged judged = Evaluate({favoured, starved}, Checks::Defaults(), profile);
-  EXPECT_THAT(judged.kinds(), Contains(FindingKind::kUnfair));
-
-  // Two that share it: half of the time left, each.
-  WorkerReport half = Worker(3000, 300);
-  half.schedstat_run_delay_ns = 1500 * kMs;
-  half.stolen_ns = 2400 * kMs;
-  EXPECT_EQ(JudgedOffCpuPct(half, profile), 50);
-
-  // Nothing was left to judge by.
-  starved.stolen_ns = 3000 * kMs;
-  EXPECT_EQ(JudgedOffCpuPct(starved, profile), std::nullopt);
 }
 
 TEST(EvaluateTest, IsolationIsJudgedAgainstTheCpusetOfThatMoment) {
