@@ -26,7 +26,6 @@ constexpr int kMaxLibraries = 512;
 constexpr int kMaxConfigFiles = 16;
 // Each is an open file of this process.
 constexpr int kMaxShellFiles = 2000;
-constexpr int kMaxModules = 64;
 constexpr size_t kMaxModuleNameBytes = 64;
 
 // "vmw_vsock_virtio_transport.ko"
@@ -80,9 +79,9 @@ class Collector {
   using Modules = google::protobuf::RepeatedPtrField<ktstr::v1::ArtifactRef>;
 
   absl::Status AddModules(const Modules& modules) {
-    if (modules.size() > kMaxModules) {
+    if (modules.size() > kMaxGuestModules) {
       return absl::InvalidArgumentError(absl::StrCat(
-          modules.size(), " kernel modules; at most ", kMaxModules));
+          modules.size(), " kernel modules; at most ", kMaxGuestModules));
     }
     for (const ktstr::v1::ArtifactRef& module : modules) {
       if (!IsModuleFileName(module.name())) {

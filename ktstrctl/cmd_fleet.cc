@@ -15,6 +15,7 @@
 #include "ktstrctl/commands.h"
 #include "ktstrctl/exit_code.h"
 #include "ktstrctl/fleet_client.h"
+#include "ktstrctl/print.h"
 #include "ktstrctl/run_summary.h"
 #include "ktstrctl/terminal.h"
 #include "proto/fleet.pb.h"
@@ -30,10 +31,6 @@ struct FleetFlags {
   std::vector<std::string> variants;
   bool is_json = false;
 };
-
-void Print(const std::string& text) {
-  fwrite(text.data(), 1, text.size(), stdout);
-}
 
 std::string StateOf(const v1::Host& host) {
   if (!host.is_alive()) return "lost";

@@ -17,13 +17,10 @@
 #include "ktstrctl/kernel_exit.h"
 #include "ktstrctl/kernel_list.h"
 #include "ktstrctl/kernel_options.h"
+#include "ktstrctl/print.h"
 
 namespace ktstr::ktstrctl {
 namespace {
-
-void Print(const std::string& text) {
-  fwrite(text.data(), 1, text.size(), stdout);
-}
 
 enum class Answer { kImage, kSchedulers };
 
@@ -64,8 +61,7 @@ void AddBuild(CLI::App& kernel, Command& chosen) {
   CLI::Option* named = build->add_option(
       "kernel", *specs,
       "6.12.57, 6.12 or 6 (the newest release of it), 6.12..6.17 (the newest "
-      "of "
-      "each series), deb:linux-source-6.12, git+URL#REF, or the path of a "
+      "of each series), deb:linux-source-6.12, git+URL#REF, or the path of a "
       "source tree, which is copied and not written to (default: the newest "
       "release that has matured)");
   CLI::Option* source =

@@ -11,6 +11,7 @@
 #include "gauntlet/preset.h"
 #include "ktstrctl/commands.h"
 #include "ktstrctl/exit_code.h"
+#include "ktstrctl/print.h"
 #include "ktstrctl/suite.h"
 #include "nlohmann/json.hpp"
 #include "proto/suite.pb.h"
@@ -20,14 +21,6 @@ namespace ktstr::ktstrctl {
 namespace {
 
 using json = ::nlohmann::ordered_json;
-
-void Print(const std::string& text) {
-  fwrite(text.data(), 1, text.size(), stdout);
-}
-
-void PrintJson(const json& value) {
-  Print(value.dump(2, ' ', false, json::error_handler_t::replace) + "\n");
-}
 
 json TestJson(const v1::TestDescription& test) {
   const auto& duration = test.duration();

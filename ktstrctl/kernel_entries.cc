@@ -25,6 +25,7 @@
 #include "ktstrctl/commands.h"
 #include "ktstrctl/kernel_exit.h"
 #include "ktstrctl/kernel_list.h"
+#include "ktstrctl/print.h"
 #include "ktstrctl/terminal.h"
 #include "nlohmann/json.hpp"
 #include "results/printable.h"
@@ -33,14 +34,6 @@ namespace ktstr::ktstrctl {
 namespace {
 
 using json = ::nlohmann::ordered_json;
-
-void Print(const std::string& text) {
-  fwrite(text.data(), 1, text.size(), stdout);
-}
-
-void PrintJson(const json& value) {
-  Print(value.dump(2, ' ', false, json::error_handler_t::replace) + "\n");
-}
 
 // A kernel as `show` finds it; the entry only when it is a cached one.
 struct Shown {

@@ -23,6 +23,7 @@
 #include "ktstrctl/exit_code.h"
 #include "ktstrctl/kernel_builds.h"
 #include "ktstrctl/kernel_exit.h"
+#include "ktstrctl/print.h"
 #include "results/printable.h"
 #include "results/table.h"
 
@@ -31,14 +32,6 @@ namespace {
 
 using json = ::nlohmann::ordered_json;
 using State = ::ktstr::kernel::ListedKernel::State;
-
-void Print(const std::string& text) {
-  fwrite(text.data(), 1, text.size(), stdout);
-}
-
-void PrintJson(const json& value) {
-  Print(value.dump(2, ' ', false, json::error_handler_t::replace) + "\n");
-}
 
 // Whether the series of an entry has ended; nothing where nobody can say.
 std::optional<bool> IsEol(const kernel::ListedKernel& listed,

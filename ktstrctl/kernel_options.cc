@@ -18,6 +18,7 @@
 #include "kernel/resolve.h"
 #include "ktstrctl/commands.h"
 #include "ktstrctl/kernel_exit.h"
+#include "ktstrctl/print.h"
 #include "nlohmann/json.hpp"
 #include "results/printable.h"
 #include "results/table.h"
@@ -28,10 +29,6 @@ namespace {
 using json = ::nlohmann::ordered_json;
 using ::ktstr::kconfig::Requirement;
 using ::ktstr::kconfig::RequirementName;
-
-void Print(const std::string& text) {
-  fwrite(text.data(), 1, text.size(), stdout);
-}
 
 struct ConfiguredKernel {
   std::string origin;
@@ -92,7 +89,8 @@ void PrintTable(const std::vector<Checked>& all) {
   Print(table.ToString());
 }
 
-void PrintJson(const std::string& origin, const std::vector<Checked>& all) {
+void PrintCheckedJson(const std::string& origin,
+                      const std::vector<Checked>& all) {
   json requirements = json::array();
   for (const Checked& checked : all) {
     json missing = json::array();
@@ -108,7 +106,7 @@ void PrintJson(const std::string& origin, const std::vector<Checked>& all) {
          {"missing", std::move(missing)}});
   }
   json out = {{"kernel", origin}, {"requirements", std::move(requirements)}};
-  Print(out.dump(2, ' ', false, json::error_handler_t::replace) + "\n");
+  PrintJson(out);
 }
 
 }  // namespace
@@ -140,7 +138,7 @@ int VerifyKernel(const std::string& spec,
     all.push_back({requirement, MissingFor(requirement, kernel->config)});
   }
   if (is_json) {
-    PrintJson(kernel->origin, all);
+    PrintCheckedJson(kernel->origin, all);
   } else {
     PrintTable(all);
   }

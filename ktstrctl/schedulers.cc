@@ -218,7 +218,7 @@ class Adder {
       return Found{.path = *path, .origin = v1::BUILT_WITH_KERNEL};
     }
     why_missing =
-        absl::StrCat("program ", binary, " is neither beside the ", "suite (",
+        absl::StrCat("program ", binary, " is neither beside the suite (",
                      absl::StrJoin(declared.suite_dirs, ", "),
                      ") nor in out/ nor built with the kernel");
     return std::nullopt;

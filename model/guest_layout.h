@@ -24,6 +24,7 @@ inline constexpr char kGuestSentinelPath[] = "/ktstr/.initramfs-complete";
 // Kernel modules to load, and a text file with their absolute paths, one a
 // line, in loading order.
 inline constexpr char kGuestModuleDir[] = "/ktstr/modules";
+inline constexpr int kMaxGuestModules = 64;
 inline constexpr char kGuestModuleOrderPath[] = "/ktstr/modules/order";
 
 // Parent of every cgroup a test makes; guestd empties and removes it.

@@ -10,13 +10,13 @@
 #include "absl/strings/str_split.h"
 #include "base/sha256.h"
 #include "base/status_macros.h"
+#include "model/guest_layout.h"
 
 namespace ktstr::coordinator {
 namespace {
 
 constexpr size_t kMaxGuestPath = 1024;
 constexpr size_t kMaxName = 200;
-constexpr int kMaxModules = 64;
 
 template <typename... Parts>
 absl::Status Invalid(const Parts&... parts) {
@@ -69,9 +69,9 @@ absl::Status CheckGuestFiles(const GuestFiles& files, absl::string_view where) {
 
 absl::Status CheckModules(const KernelModules& modules,
                           absl::string_view where) {
-  if (modules.size() > kMaxModules) {
+  if (modules.size() > kMaxGuestModules) {
     return Invalid(where, ": ", modules.size(),
-                   " kernel modules, accepted are at most ", kMaxModules);
+                   " kernel modules, accepted are at most ", kMaxGuestModules);
   }
   for (const v1::ArtifactRef& module : modules) {
     ABSL_RETURN_IF_ERROR(CheckArtifact(module, where));
