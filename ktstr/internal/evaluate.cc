@@ -101,9 +101,7 @@ void Judge::FillStats() {
     stats_.iterations += report.iterations;
     stats_.work_units += report.work_units;
     if (report.wall_time_ns > 0) {
-      off_cpu_pct_.push_back(
-          100.0 * static_cast<double>(JudgedOffCpuNs(report, profile_)) /
-          static_cast<double>(report.wall_time_ns));
+      off_cpu_pct_.push_back(JudgedOffCpuPct(report, profile_));
       double gap_ms = static_cast<double>(report.max_gap_ns) / kNsPerMs;
       if (gap_ms > stats_.max_gap_ms.value_or(-1)) {
         stats_.max_gap_ms = gap_ms;
@@ -348,6 +346,15 @@ uint64_t JudgedOffCpuNs(const WorkerReport& report,
       static_cast<uint64_t>(static_cast<double>(report.schedstat_run_delay_ns) *
                             share);
   return report.off_cpu_ns - std::min(stolen, report.off_cpu_ns);
+}
+
+double JudgedOffCpuPct(const WorkerReport& report,
+                       const JudgingProfile& profile) {
+  const uint64_t judged = JudgedOffCpuNs(report, profile);
+  const uint64_t counted = report.wall_time_ns - (report.off_cpu_ns - judged);
+  const uint64_t whole =
+      std::max(counted, std::min(report.wall_time_ns, kMinCountedNs));
+  return 100.0 * static_cast<double>(judged) / static_cast<double>(whole);
 }
 
 Verdict EvaluateGroup(const GroupEvidence& group, const Checks& checks,

@@ -54,6 +54,15 @@ std::vector<Finding> NotEvaluated(const Checks& checks,
 uint64_t JudgedOffCpuNs(const WorkerReport& report,
                         const JudgingProfile& profile);
 
+// The same in percent of the time that clock counts, [0, 100], for a report
+// with wall time: a host that takes most of the time away must not make
+// differences look small. Of kMinCountedNs at least, or of the wall time where
+// that is shorter: a few slices of what little was left are no difference.
+double JudgedOffCpuPct(const WorkerReport& report,
+                       const JudgingProfile& profile);
+
+inline constexpr uint64_t kMinCountedNs = 500'000'000;
+
 }  // namespace ktstr::internal
 
 #endif  // KTSTR_KTSTR_INTERNAL_EVALUATE_H_

@@ -12,6 +12,7 @@
 namespace ktstr::internal {
 namespace {
 
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -170,6 +171,51 @@ TEST(EvaluateTest, StolenTimeNeverExceedsWhatIsUnexplained) {
   blocked.stolen_ns = 1000 * kMs;
   EXPECT_EQ(JudgedOffCpuNs(blocked, JudgingProfile::Overcommitted()),
             400 * kMs);
+}
+
+TEST(EvaluateTest, BusyHostDoesNotMakeDifferencesLookSmall) {
+  // The host took 80 % of three seconds. Of what it left, one worker had all
+  // and the other, always queued, nothing: 0 and 100 %.
+  WorkerReport favoured = Worker(3000, 600);
+  favoured.stolen_ns = 2400 * kMs;
+  WorkerReport starved = Worker(3000, 0);
+  starved.schedstat_run_delay_ns = 3000 * kMs;
+  starved.stolen_ns = 2400 * kMs;
+  const JudgingProfile profile = JudgingProfile::Overcommitted();
+  EXPECT_EQ(JudgedOffCpuPct(favoured, profile), 0);
+  EXPECT_EQ(JudgedOffCpuPct(starved, profile), 100);
+  Judged judged = Evaluate({favoured, starved}, Checks::Defaults(), profile);
+  EXPECT_THAT(judged.kinds(), Contains(FindingKind::kUnfair));
+
+  // Two that share it: half of the time left, each.
+  WorkerReport half = Worker(3000, 300);
+  half.schedstat_run_delay_ns = 1500 * kMs;
+  half.stolen_ns = 2400 * kMs;
+  EXPECT_EQ(JudgedOffCpuPct(half, profile), 50);
+
+  // Where nothing is subtracted, of the wall time.
+  EXPECT_EQ(JudgedOffCpuPct(half, JudgingProfile::Strict()), 90);
+}
+
+TEST(EvaluateTest, WhatLittleABusyHostLeftIsNoDifference) {
+  // 200 ms left of one second: 40 of them behind the other worker are 8 % of
+  // 500 ms, not 20 %.
+  WorkerReport worker = Worker(1000, 160);
+  worker.schedstat_run_delay_ns = 200 * kMs;
+  worker.stolen_ns = 800 * kMs;
+  const JudgingProfile profile = JudgingProfile::Overcommitted();
+  EXPECT_EQ(JudgedOffCpuNs(worker, profile), 40 * kMs);
+  EXPECT_EQ(JudgedOffCpuPct(worker, profile), 8);
+
+  // Nothing left at all.
+  WorkerReport starved = Worker(1000, 0);
+  starved.stolen_ns = 1000 * kMs;
+  EXPECT_EQ(JudgedOffCpuPct(starved, profile), 0);
+
+  // A run shorter than that is judged by its own length.
+  WorkerReport brief = Worker(100, 10);
+  brief.schedstat_run_delay_ns = 90 * kMs;
+  EXPECT_EQ(JudgedOffCpuPct(brief, profile), 90);
 }
 
 TEST(EvaluateTest, IsolationIsJudgedAgainstTheCpusetOfThatMoment) {
