@@ -7,6 +7,7 @@
 
 #include "ktstr/checks.h"     // IWYU pragma: export
 #include "ktstr/context.h"    // IWYU pragma: export
+#include "ktstr/cpu_max.h"    // IWYU pragma: export
 #include "ktstr/cpu_set.h"    // IWYU pragma: export
 #include "ktstr/op.h"         // IWYU pragma: export
 #include "ktstr/scenario.h"   // IWYU pragma: export

@@ -79,6 +79,28 @@ Op Op::kill_payload(std::string payload, std::string cgroup) {
           .other = std::move(payload)};
 }
 
+Op Op::set_weight(std::string cgroup, int weight) {
+  return {
+      .kind = Kind::kSetWeight, .cgroup = std::move(cgroup), .weight = weight};
+}
+
+Op Op::set_cpu_max(std::string cgroup, CpuMax max) {
+  return {
+      .kind = Kind::kSetCpuMax, .cgroup = std::move(cgroup), .cpu_max = max};
+}
+
+Op Op::set_idle(std::string cgroup, bool idle) {
+  return {.kind = Kind::kSetIdle, .cgroup = std::move(cgroup), .is_idle = idle};
+}
+
+Op Op::freeze(std::string cgroup) {
+  return {.kind = Kind::kFreeze, .cgroup = std::move(cgroup)};
+}
+
+Op Op::thaw(std::string cgroup) {
+  return {.kind = Kind::kThaw, .cgroup = std::move(cgroup)};
+}
+
 std::string Op::ToString() const {
   switch (kind) {
     case Kind::kAddCgroup:
@@ -107,6 +129,22 @@ std::string Op::ToString() const {
       return absl::StrCat("wait_payload(", other, ")");
     case Kind::kKillPayload:
       return absl::StrCat("kill_payload(", other, ")");
+    case Kind::kSetWeight:
+      return absl::StrCat("set_weight(", cgroup, ", ", weight, ")");
+    case Kind::kSetCpuMax:
+      return absl::StrCat("set_cpu_max(", cgroup, ", ",
+                          cpu_max.quota
+                              ? absl::StrCat(cpu_max.quota->count(), " of ",
+                                             cpu_max.period.count(), " us")
+                              : "max",
+                          ")");
+    case Kind::kSetIdle:
+      return absl::StrCat("set_idle(", cgroup, ", ", is_idle ? "on" : "off",
+                          ")");
+    case Kind::kFreeze:
+      return absl::StrCat("freeze(", cgroup, ")");
+    case Kind::kThaw:
+      return absl::StrCat("thaw(", cgroup, ")");
   }
   return "unknown op";
 }

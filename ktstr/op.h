@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "ktstr/cpu_max.h"
 #include "ktstr/cpu_set.h"
 #include "ktstr/work.h"
 
@@ -17,7 +18,8 @@ namespace ktstr {
 // to the step it is in (to the whole scenario when it is in the Backdrop), and
 // is gone when that ends.
 struct Op {
-  // Positions are the bits of ktstr.v1.Stimulus.op_kinds: append only.
+  // Positions are the bits of ktstr.v1.Stimulus.op_kinds: append only. Names
+  // are those of ktstr.v1.OpKind.
   enum class Kind {
     kAddCgroup = 0,
     kRemoveCgroup = 1,
@@ -32,6 +34,11 @@ struct Op {
     kRunPayload = 10,
     kWaitPayload = 11,
     kKillPayload = 12,
+    kSetWeight = 13,
+    kSetCpuMax = 14,
+    kSetIdle = 15,
+    kFreeze = 16,
+    kThaw = 17,
   };
 
   // Creates an empty cgroup; an error when the name is in use.
@@ -61,6 +68,22 @@ struct Op {
   static Op wait_payload(std::string payload, std::string cgroup = "");
   static Op kill_payload(std::string payload, std::string cgroup = "");
 
+  // How CPU time is shared with the cgroups beside it. The first of these ops
+  // (and of the same settings of a Cgroup) enables the cpu controller for the
+  // cgroup and for those beside and above it: each is one entity to its parent
+  // from then on.
+  //
+  // 1 to 10000; the kernel's default is 100. An idle cgroup has no weight.
+  static Op set_weight(std::string cgroup, int weight);
+  static Op set_cpu_max(std::string cgroup, CpuMax max);
+  // Runs only when nothing else wants the CPU.
+  static Op set_idle(std::string cgroup, bool idle = true);
+  // Stops every task in and below the cgroup, and waits until the kernel says
+  // so. That time is not held against the workers. A cgroup that is frozen when
+  // workers in it are collected is thawed.
+  static Op freeze(std::string cgroup);
+  static Op thaw(std::string cgroup);
+
   // "set_cpuset(cg_0, llc(1))".
   std::string ToString() const;
 
@@ -71,6 +94,9 @@ struct Op {
   Work work;
   Affinity affinity;
   std::vector<std::string> args;
+  int weight = 0;
+  CpuMax cpu_max;
+  bool is_idle = false;
 };
 
 }  // namespace ktstr

@@ -40,7 +40,8 @@ absl::Status CheckHold(const Hold& hold, size_t step) {
 
 absl::Status CheckOps(const std::vector<Op>& ops) {
   for (const Op& op : ops) {
-    if (op.kind >= Op::Kind::kRunPayload) {
+    if (op.kind == Op::Kind::kRunPayload || op.kind == Op::Kind::kWaitPayload ||
+        op.kind == Op::Kind::kKillPayload) {
       return absl::UnimplementedError(
           absl::StrCat(op.ToString(), ": external payloads are not available"));
     }

@@ -24,6 +24,7 @@
 
 #include "absl/status/statusor.h"
 #include "ktstr/context.h"
+#include "ktstr/cpu_max.h"
 #include "ktstr/cpu_set.h"
 #include "ktstr/op.h"
 #include "ktstr/verdict.h"
@@ -31,13 +32,23 @@
 
 namespace ktstr {
 
-// A cgroup with its cpuset and its work groups; without any it gets one default
-// work group. The shorthands edit the first work group.
+// A cgroup with its settings and its work groups; without any it gets one
+// default work group. The shorthands edit the first work group.
 class Cgroup {
  public:
   explicit Cgroup(std::string name = "cg_0") : name_(std::move(name)) {}
 
   Cgroup& cpus(CpuSet cpus) { return cpus_ = std::move(cpus), *this; }
+  // Share of CPU time among the cgroups beside it; see Op::set_weight.
+  Cgroup& weight(int weight) { return weight_ = weight, *this; }
+  // At most `quota` of CPU time in every `period`; see CpuMax.
+  Cgroup& cpu_max(
+      std::chrono::microseconds quota,
+      std::chrono::microseconds period = std::chrono::milliseconds(100)) {
+    return cpu_max_ = CpuMax{.quota = quota, .period = period}, *this;
+  }
+  // Runs only when nothing else wants the CPU.
+  Cgroup& idle() { return is_idle_ = true, *this; }
   // Another work group beside those there are, judged on its own.
   Cgroup& work(Work work) { return works_.push_back(std::move(work)), *this; }
 
@@ -50,6 +61,9 @@ class Cgroup {
 
   const std::string& name() const { return name_; }
   const std::optional<CpuSet>& cpuset() const { return cpus_; }
+  const std::optional<int>& cpu_weight() const { return weight_; }
+  const std::optional<CpuMax>& cpu_limit() const { return cpu_max_; }
+  bool is_idle() const { return is_idle_; }
   const std::vector<Work>& works() const { return works_; }
 
  private:
@@ -60,6 +74,9 @@ class Cgroup {
 
   std::string name_;
   std::optional<CpuSet> cpus_;
+  std::optional<int> weight_;
+  std::optional<CpuMax> cpu_max_;
+  bool is_idle_ = false;
   std::vector<Work> works_;
 };
 

@@ -229,6 +229,100 @@ TEST_F(ScenarioTest, SwapWritesEachSetOntoTheOther) {
   EXPECT_THAT(Calls(), ::testing::Not(Contains("cpuset a ")));
 }
 
+TEST_F(ScenarioTest, CpuSharesAreSetBeforeWorkersCome) {
+  Run(Backdrop{}, {Step{}
+                       .cgroup(Cgroup{"a"}.weight(50).cpu_max(20ms).idle())
+                       .op(Op::add_cgroup("b"))
+                       .op(Op::set_weight("b", 10000))
+                       .op(Op::set_cpu_max("b", {.quota = 1ms, .period = 1s}))
+                       .op(Op::set_cpu_max("b", {}))
+                       .op(Op::set_idle("b", false))
+                       .hold(1ms)});
+  EXPECT_THAT(Calls(),
+              ElementsAre("create b", "weight b 10000", "max b 1000/1000000",
+                          "max b max/100000", "idle b 0", "create a",
+                          "weight a 50", "max a 20000/100000", "idle a 1",
+                          "move a 1", "remove a", "remove b"));
+}
+
+TEST_F(ScenarioTest, ImpossibleCpuSharesAreTheTestsMistake) {
+  const struct {
+    Op op;
+    const char* message;
+  } kCases[] = {
+      {Op::set_weight("a", 0), "weight of 0 is not from 1 to 10000"},
+      {Op::set_weight("a", 10001), "weight of 10001"},
+      {Op::set_cpu_max("a", {.quota = 999us}), "quota of 999 us"},
+      {Op::set_cpu_max("a", {.period = 999us}), "period of 999 us"},
+      {Op::set_cpu_max("a", {.period = 1000001us}), "period of 1000001 us"},
+      {Op::freeze("x"), "there is no cgroup \"x\""},
+      {Op::thaw("x"), "there is no cgroup \"x\""},
+      {Op::set_idle("x"), "there is no cgroup \"x\""},
+  };
+  for (const auto& c : kCases) {
+    Verdict verdict =
+        Run(Backdrop{}.op(Op::add_cgroup("a")), {Step{}.op(c.op).hold(1ms)});
+    ASSERT_THAT(verdict.findings, SizeIs(1)) << c.message;
+    EXPECT_EQ(verdict.findings[0].kind, FindingKind::kTestBodyError);
+    EXPECT_THAT(verdict.findings[0].message, HasSubstr(c.message));
+  }
+}
+
+TEST_F(ScenarioTest, FrozenTimeIsToldOfTheWorkersBelow) {
+  Verdict verdict =
+      Run(Backdrop{}
+              .cgroup(Cgroup{"a/b"}.workers(1))
+              .cgroup(Cgroup{"c"}.workers(1)),
+          {Step{}.hold(5ms), Step{}.op(Op::freeze("a")).hold(30ms),
+           Step{}.op(Op::thaw("a")).hold(30ms)});
+  EXPECT_THAT(Calls(), Contains("freeze a"));
+  EXPECT_THAT(Calls(), Contains("thaw a"));
+  ASSERT_THAT(verdict.groups, SizeIs(2));
+  EXPECT_GE(verdict.groups[0].frozen_ms.value_or(0), 30);
+  EXPECT_FALSE(verdict.groups[1].frozen_ms.has_value());
+}
+
+TEST_F(ScenarioTest, AFrozenCgroupIsThawedForCollecting) {
+  Run(Backdrop{}.cgroup(Cgroup{"a"}),
+      {Step{}.op(Op::freeze("a")).hold(1ms), Step{}.hold(1ms)});
+  EXPECT_THAT(Calls(), ElementsAre("create a", "move a 1", "freeze a", "thaw a",
+                                   "remove a"));
+}
+
+TEST_F(ScenarioTest, LeavingAFrozenCgroupEndsTheFrozenTime) {
+  Verdict verdict = Run(Backdrop{}.cgroup(Cgroup{"a"}).op(Op::add_cgroup("b")),
+                        {Step{}.op(Op::freeze("a")).hold(20ms),
+                         Step{}.op(Op::move_all_tasks("a", "b")).hold(100ms)});
+  EXPECT_THAT(Calls(), ::testing::Not(Contains("thaw b")));
+  ASSERT_THAT(verdict.groups, SizeIs(1));
+  EXPECT_GE(verdict.groups[0].frozen_ms.value_or(0), 20);
+  EXPECT_LT(verdict.groups[0].frozen_ms.value_or(0), 100);
+}
+
+TEST_F(ScenarioTest, ThrottledTimeComesFromTheCgroup) {
+  cgroups_.set_throttled(absl::Milliseconds(7));
+  Verdict verdict = Run(
+      Backdrop{},
+      {Step{}.cgroup(Cgroup{"a"}.cpu_max(10ms)).cgroup(Cgroup{"b"}).hold(1ms)});
+  ASSERT_THAT(verdict.groups, SizeIs(2));
+  // What had been before the workers came is not theirs.
+  EXPECT_FALSE(verdict.groups[0].throttled_ms.has_value());
+  EXPECT_FALSE(verdict.groups[1].throttled_ms.has_value());
+  verdict = Run(Backdrop{}.cgroup(Cgroup{"a"}),
+                {Step{}.op(Op::set_cpu_max("a", {.quota = 10ms})).hold(1ms)});
+  EXPECT_EQ(verdict.groups[0].throttled_ms, 7);
+}
+
+TEST_F(ScenarioTest, AFailedFreezeLeavesNobodyFrozen) {
+  cgroups_.FailOn("freeze a", absl::DeadlineExceededError("still running"));
+  Verdict verdict = Run(Backdrop{}.cgroup(Cgroup{"a"}),
+                        {Step{}.op(Op::freeze("a")).hold(1ms)});
+  ASSERT_THAT(verdict.findings, SizeIs(1));
+  EXPECT_EQ(verdict.findings[0].kind, FindingKind::kOther);
+  EXPECT_THAT(Calls(), Contains("thaw a"));
+  EXPECT_FALSE(verdict.groups[0].frozen_ms.has_value());
+}
+
 TEST_F(ScenarioTest, MovedTasksChangeTheirCgroup) {
   Verdict verdict = Run(Backdrop{}.cgroup(Cgroup{"a"}).op(Op::add_cgroup("b")),
                         {Step{}.op(Op::move_all_tasks("a", "b")).hold(1ms)});

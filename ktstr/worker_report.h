@@ -64,8 +64,11 @@ struct WorkerReport {
   std::vector<Migration> migrations;
   // Distinct, in order of first sight; keeps the first kMaxResidences.
   std::vector<Residence> residences;
-  // Longest time between checkpoints less intended blocking (and less stolen
-  // time in a steal-aware group); the CPU before it; offset of its end.
+  // Time the test itself had stopped this worker, by freezing its cgroup.
+  uint64_t frozen_ns = 0;
+  // Longest time between checkpoints less intended blocking and frozen time
+  // (and less stolen time in a steal-aware group); the CPU before it; offset of
+  // its end.
   uint64_t max_gap_ns = 0;
   int max_gap_cpu = -1;
   uint64_t max_gap_at_ns = 0;

@@ -181,6 +181,8 @@ json GroupJson(const v1::GroupStats& group) {
       {"iterations_per_worker", ValueOrNull(IterationsPerWorker(group))},
       {"mean_run_delay_us", KTSTR_OPTIONAL_FIELD(group, mean_run_delay_us)},
       {"worst_run_delay_us", KTSTR_OPTIONAL_FIELD(group, worst_run_delay_us)},
+      {"frozen_ms", KTSTR_OPTIONAL_FIELD(group, frozen_ms)},
+      {"throttled_ms", KTSTR_OPTIONAL_FIELD(group, throttled_ms)},
       {"page_locality", nullptr},
       {"cross_node_migration_ratio", nullptr},
   };

@@ -103,22 +103,39 @@ std::vector<pid_t> ParsePids(absl::string_view text) {
   return pids;
 }
 
-// Waits until the kernel says that no task is left in `dir`.
-void AwaitEmpty(const std::string& dir) {
-  absl::StatusOr<UniqueFd> events =
-      OpenFile(JoinPath(dir, "cgroup.events"), O_RDONLY);
-  if (!events.ok()) return;
-  absl::Time deadline = absl::Now() + kDrainTimeout;
+// Waits until the kernel says `state` ("populated 0") of `dir`.
+absl::Status AwaitState(const std::string& dir, absl::string_view state,
+                        absl::Duration timeout) {
+  const std::string path = JoinPath(dir, "cgroup.events");
+  ABSL_ASSIGN_OR_RETURN(UniqueFd events, OpenFile(path, O_RDONLY));
+  absl::Time deadline = absl::Now() + timeout;
   for (;;) {
-    lseek(events->get(), 0, SEEK_SET);
-    absl::StatusOr<std::string> text = ReadAll(events->get(), 4096);
-    if (!text.ok() || absl::StrContains(*text, "populated 0")) return;
+    lseek(events.get(), 0, SEEK_SET);
+    ABSL_ASSIGN_OR_RETURN(std::string text, ReadAll(events.get(), 4096));
+    if (absl::StrContains(text, state)) return absl::OkStatus();
     absl::Duration left = deadline - absl::Now();
-    if (left <= absl::ZeroDuration()) return;
-    pollfd changed{.fd = events->get(), .events = POLLPRI, .revents = 0};
+    if (left <= absl::ZeroDuration()) {
+      return absl::DeadlineExceededError(
+          absl::StrCat(path, " does not say \"", state, "\" within ",
+                       absl::FormatDuration(timeout)));
+    }
+    pollfd changed{.fd = events.get(), .events = POLLPRI, .revents = 0};
     timespec limit = absl::ToTimespec(left);
     ppoll(&changed, 1, &limit, nullptr);
   }
+}
+
+// The number behind `key` in a file of "key number" lines; 0 when it is absent.
+uint64_t FindNumber(absl::string_view text, absl::string_view key) {
+  for (absl::string_view line : absl::StrSplit(text, '\n')) {
+    std::pair<absl::string_view, absl::string_view> parts =
+        absl::StrSplit(line, absl::MaxSplits(' ', 1));
+    uint64_t value = 0;
+    if (parts.first == key && absl::SimpleAtoi(parts.second, &value)) {
+      return value;
+    }
+  }
+  return 0;
 }
 
 class KernelCgroupTree : public CgroupTree {
@@ -130,9 +147,9 @@ class KernelCgroupTree : public CgroupTree {
         owns_root_(options.owns_root) {}
 
   absl::Status SetUp() override {
-    ABSL_RETURN_IF_ERROR(EnableCpuset(std::string(Dirname(root_))));
+    ABSL_RETURN_IF_ERROR(Enable(std::string(Dirname(root_)), "cpuset"));
     ABSL_RETURN_IF_ERROR(MakeDirs(root_));
-    return EnableCpuset(root_);
+    return Enable(root_, "cpuset");
   }
 
   absl::StatusOr<std::vector<std::string>> Create(
@@ -142,7 +159,7 @@ class KernelCgroupTree : public CgroupTree {
     std::string path;
     for (absl::string_view part : absl::StrSplit(name, '/')) {
       // The parent of the part about to be made hands cpuset on.
-      if (!path.empty()) ABSL_RETURN_IF_ERROR(EnableCpuset(Dir(path)));
+      if (!path.empty()) ABSL_RETURN_IF_ERROR(Enable(Dir(path), "cpuset"));
       path = path.empty() ? std::string(part) : absl::StrCat(path, "/", part);
       if (mkdir(Dir(path).c_str(), 0755) == 0) {
         created.push_back(path);
@@ -186,6 +203,38 @@ class KernelCgroupTree : public CgroupTree {
     return ParseCpuList(absl::StripAsciiWhitespace(text));
   }
 
+  absl::Status SetWeight(const std::string& name, int weight) override {
+    return WriteCpuFile(name, "cpu.weight", absl::StrCat(weight));
+  }
+
+  absl::Status SetCpuMax(const std::string& name, const CpuMax& max) override {
+    const std::string quota =
+        max.quota ? absl::StrCat(max.quota->count()) : "max";
+    return WriteCpuFile(name, "cpu.max",
+                        absl::StrCat(quota, " ", max.period.count()));
+  }
+
+  absl::Status SetIdle(const std::string& name, bool is_idle) override {
+    return WriteCpuFile(name, "cpu.idle", is_idle ? "1" : "0");
+  }
+
+  absl::StatusOr<absl::Duration> ReadThrottled(
+      const std::string& name) override {
+    ABSL_RETURN_IF_ERROR(CheckCgroupName(name));
+    ABSL_ASSIGN_OR_RETURN(std::string text,
+                          ReadFile(JoinPath(Dir(name), "cpu.stat"), 1 << 16));
+    return absl::Microseconds(
+        static_cast<int64_t>(FindNumber(text, "throttled_usec")));
+  }
+
+  absl::Status SetFrozen(const std::string& name, bool is_frozen) override {
+    ABSL_RETURN_IF_ERROR(CheckCgroupName(name));
+    ABSL_RETURN_IF_ERROR(BoundedWrite(JoinPath(Dir(name), "cgroup.freeze"),
+                                      is_frozen ? "1" : "0"));
+    if (!is_frozen) return absl::OkStatus();
+    return AwaitState(Dir(name), "frozen 1", write_timeout_);
+  }
+
   absl::Status MoveTasks(const std::string& name,
                          const std::vector<pid_t>& pids) override {
     std::string dir = hierarchy_;
@@ -226,14 +275,30 @@ class KernelCgroupTree : public CgroupTree {
         [&] { return WriteOnce(file.get(), bytes.data(), bytes.size()); });
   }
 
-  absl::Status EnableCpuset(const std::string& dir) {
+  // Hands the cpu controller on from the hierarchy to `name`, then writes.
+  absl::Status WriteCpuFile(const std::string& name, const std::string& file,
+                            const std::string& value) {
+    ABSL_RETURN_IF_ERROR(CheckCgroupName(name));
+    const std::string below =
+        absl::StrCat(absl::StripPrefix(root_, hierarchy_), "/", name);
+    std::string dir = hierarchy_;
+    for (absl::string_view part :
+         absl::StrSplit(below, '/', absl::SkipEmpty())) {
+      ABSL_RETURN_IF_ERROR(Enable(dir, "cpu"));
+      dir = JoinPath(dir, part);
+    }
+    return BoundedWrite(JoinPath(dir, file), value);
+  }
+
+  // Makes `controller` available to the children of `dir`.
+  absl::Status Enable(const std::string& dir, absl::string_view controller) {
     std::string path = JoinPath(dir, "cgroup.subtree_control");
     ABSL_ASSIGN_OR_RETURN(std::string enabled, ReadFile(path, 4096));
-    for (absl::string_view controller :
+    for (absl::string_view word :
          absl::StrSplit(absl::StripAsciiWhitespace(enabled), ' ')) {
-      if (controller == "cpuset") return absl::OkStatus();
+      if (word == controller) return absl::OkStatus();
     }
-    return BoundedWrite(path, "+cpuset");
+    return BoundedWrite(path, absl::StrCat("+", controller));
   }
 
   absl::Status MoveInto(const std::string& dir,
@@ -258,7 +323,7 @@ class KernelCgroupTree : public CgroupTree {
     if (tasks.ok()) {
       ABSL_RETURN_IF_ERROR(MoveInto(hierarchy_, ParsePids(*tasks)));
     }
-    AwaitEmpty(dir);
+    AwaitState(dir, "populated 0", kDrainTimeout).IgnoreError();
     if (rmdir(dir.c_str()) == 0 || errno == ENOENT) return absl::OkStatus();
     return absl::ErrnoToStatus(
         errno,

@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "ktstr/cpu_max.h"
 
 namespace ktstr {
 
@@ -43,6 +44,20 @@ class CgroupTree {
   // What was last set; empty when nothing is.
   virtual absl::StatusOr<std::vector<int>> ReadCpuset(
       const std::string& name) = 0;
+
+  // These enable the cpu controller from the root down to `name` first. The
+  // caller has checked that values are what the kernel takes.
+  virtual absl::Status SetWeight(const std::string& name, int weight) = 0;
+  virtual absl::Status SetCpuMax(const std::string& name,
+                                 const CpuMax& max) = 0;
+  virtual absl::Status SetIdle(const std::string& name, bool is_idle) = 0;
+  // For how long cpu.max kept tasks of `name` from running, summed over CPUs.
+  virtual absl::StatusOr<absl::Duration> ReadThrottled(
+      const std::string& name) = 0;
+
+  // Freezing waits until the kernel says that every task in and below `name`
+  // has stopped; thawing does not wait.
+  virtual absl::Status SetFrozen(const std::string& name, bool is_frozen) = 0;
 
   // A task that is gone is skipped. The empty name is the hierarchy's root,
   // outside of what the test owns.

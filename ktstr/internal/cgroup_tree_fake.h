@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/time/time.h"
 #include "base/cpu_list.h"
 #include "ktstr/internal/cgroup_tree.h"
 
@@ -21,7 +22,8 @@ namespace ktstr::internal {
 // cpusets go, and writes down every call.
 class CgroupTreeFake : public CgroupTree {
  public:
-  // "create cg_0", "cpuset cg_0 0-1", "move cg_0 2", "remove cg_0", ...; the
+  // "create cg_0", "cpuset cg_0 0-1", "move cg_0 2", "remove cg_0", "weight
+  // cg_0 50", "max cg_0 20000/100000", "idle cg_0 1", "freeze cg_0", ...; the
   // number after move is how many tasks.
   const std::vector<std::string>& calls() const { return calls_; }
   const std::set<std::string>& existing() const { return existing_; }
@@ -33,6 +35,9 @@ class CgroupTreeFake : public CgroupTree {
   void FailOn(std::string prefix, absl::Status status) {
     failures_.emplace_back(std::move(prefix), std::move(status));
   }
+
+  // What ReadThrottled() answers for every cgroup.
+  void set_throttled(absl::Duration throttled) { throttled_ = throttled; }
 
   absl::Status SetUp() override { return Note("set_up"); }
 
@@ -78,6 +83,28 @@ class CgroupTreeFake : public CgroupTree {
     return found == cpusets_.end() ? std::vector<int>() : found->second;
   }
 
+  absl::Status SetWeight(const std::string& name, int weight) override {
+    return Note(absl::StrCat("weight ", name, " ", weight));
+  }
+
+  absl::Status SetCpuMax(const std::string& name, const CpuMax& max) override {
+    return Note(absl::StrCat(
+        "max ", name, " ", max.quota ? absl::StrCat(max.quota->count()) : "max",
+        "/", max.period.count()));
+  }
+
+  absl::Status SetIdle(const std::string& name, bool is_idle) override {
+    return Note(absl::StrCat("idle ", name, " ", is_idle ? 1 : 0));
+  }
+
+  absl::StatusOr<absl::Duration> ReadThrottled(const std::string&) override {
+    return throttled_;
+  }
+
+  absl::Status SetFrozen(const std::string& name, bool is_frozen) override {
+    return Note(absl::StrCat(is_frozen ? "freeze " : "thaw ", name));
+  }
+
   absl::Status MoveTasks(const std::string& name,
                          const std::vector<pid_t>& pids) override {
     return Note(absl::StrCat("move ", name, " ", pids.size()));
@@ -106,6 +133,7 @@ class CgroupTreeFake : public CgroupTree {
   }
 
   std::vector<std::string> calls_;
+  absl::Duration throttled_;
   std::set<std::string> existing_;
   std::map<std::string, std::vector<int>> cpusets_;
   std::vector<std::pair<std::string, absl::Status>> failures_;

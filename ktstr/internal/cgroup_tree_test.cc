@@ -77,6 +77,50 @@ TEST_F(CgroupTreeTest, CpusetsAreCompactLists) {
   EXPECT_THAT(tree_->ReadCpuset("a"), IsOkAndHolds(ElementsAre(0, 1, 2, 5)));
 }
 
+TEST_F(CgroupTreeTest, CpuFilesNeedTheirControllerFromTheRootDown) {
+  Touch("ktstr/a/cpu.weight");
+  Touch("ktstr/a/cpu.max");
+  Touch("ktstr/a/cpu.idle");
+  ASSERT_OK(tree_->SetWeight("a", 250));
+  EXPECT_EQ(Content("cgroup.subtree_control"), "+cpu");
+  EXPECT_EQ(Content("ktstr/cgroup.subtree_control"), "+cpu");
+  EXPECT_EQ(Content("ktstr/a/cgroup.subtree_control"), "");
+  EXPECT_EQ(Content("ktstr/a/cpu.weight"), "250");
+  ASSERT_OK(tree_->SetCpuMax("a", {.quota = std::chrono::milliseconds(20)}));
+  EXPECT_EQ(Content("ktstr/a/cpu.max"), "20000 100000");
+  ASSERT_OK(tree_->SetIdle("a", true));
+  EXPECT_EQ(Content("ktstr/a/cpu.idle"), "1");
+  EXPECT_THAT(tree_->SetWeight("../a", 250),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+}
+
+TEST_F(CgroupTreeTest, ThrottledTimeIsReadFromTheStatistics) {
+  EXPECT_THAT(tree_->ReadThrottled("a").status(),
+              StatusIs(absl::StatusCode::kNotFound));
+  ASSERT_OK(WriteFileAtomically(JoinPath(dir_->path(), "ktstr/a/cpu.stat"),
+                                "usage_usec 11\nnr_throttled 3\n"
+                                "throttled_usec 1234\nnr_bursts 0\n"));
+  EXPECT_THAT(tree_->ReadThrottled("a"),
+              IsOkAndHolds(absl::Microseconds(1234)));
+}
+
+TEST_F(CgroupTreeTest, FreezingWaitsForTheKernelsWord) {
+  Touch("ktstr/a/cgroup.freeze");
+  ASSERT_OK(WriteFileAtomically(JoinPath(dir_->path(), "ktstr/a/cgroup.events"),
+                                "populated 1\nfrozen 0\n"));
+  tree_ = MakeKernelCgroupTree({.root = JoinPath(dir_->path(), "ktstr"),
+                                .hierarchy = dir_->path(),
+                                .write_timeout = absl::Milliseconds(500)});
+  EXPECT_THAT(tree_->SetFrozen("a", true),
+              StatusIs(absl::StatusCode::kDeadlineExceeded,
+                       HasSubstr("does not say \"frozen 1\"")));
+  EXPECT_EQ(Content("ktstr/a/cgroup.freeze"), "1");
+  ASSERT_OK(WriteFileAtomically(JoinPath(dir_->path(), "ktstr/a/cgroup.events"),
+                                "populated 1\nfrozen 1\n"));
+  EXPECT_OK(tree_->SetFrozen("a", true));
+  EXPECT_OK(tree_->SetFrozen("a", false));
+}
+
 TEST_F(CgroupTreeTest, MovesTasksByNumber) {
   ASSERT_OK(tree_->MoveTasks("a", {1234567}));
   EXPECT_EQ(Content("ktstr/a/cgroup.procs"), "1234567");

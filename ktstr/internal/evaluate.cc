@@ -53,6 +53,20 @@ class Judge {
         {.kind = kind, .message = std::move(message), .cgroup = group_.cgroup});
   }
 
+  // What was left out of the account because the test itself asked for it.
+  std::string Excused(double throttled_ms) const {
+    std::string text;
+    if (stats_.frozen_ms) {
+      absl::StrAppendFormat(&text, "; %.0f ms frozen not counted",
+                            *stats_.frozen_ms);
+    }
+    if (throttled_ms > 0) {
+      absl::StrAppendFormat(&text, "; %.0f ms throttled by cpu.max not counted",
+                            throttled_ms);
+    }
+    return text;
+  }
+
   // How the limit came about, for messages.
   std::string LimitOrigin(bool is_set) const {
     return absl::StrCat(
@@ -108,6 +122,10 @@ void Judge::FillStats() {
         stats_.max_gap_cpu = report.max_gap_cpu;
       }
     }
+    if (report.frozen_ns > 0) {
+      stats_.frozen_ms =
+          std::max(stats_.frozen_ms.value_or(0), report.frozen_ns / kNsPerMs);
+    }
     if (report.has_schedstat) {
       delays_us.push_back(static_cast<double>(report.schedstat_run_delay_ns) /
                           kNsPerUs);
@@ -117,6 +135,9 @@ void Judge::FillStats() {
     latency_total_ += report.wake_sample_total;
   }
   stats_.cpus = static_cast<int>(cpus.size());
+  if (group_.throttled > absl::ZeroDuration()) {
+    stats_.throttled_ms = absl::ToDoubleMilliseconds(group_.throttled);
+  }
   if (!off_cpu_pct_.empty()) {
     auto [low, high] =
         std::minmax_element(off_cpu_pct_.begin(), off_cpu_pct_.end());
@@ -182,26 +203,31 @@ void Judge::Spread() {
   Add(FindingKind::kUnfair,
       absl::StrFormat(
           "off-CPU time of %d workers on %d CPUs spreads by %.1f points "
-          "(%.1f%% to %.1f%%), limit %.1f (%s)",
+          "(%.1f%% to %.1f%%), limit %.1f (%s)%s",
           stats_.workers, stats_.cpus, *stats_.spread_pct,
           *stats_.min_off_cpu_pct, *stats_.max_off_cpu_pct, limit,
-          LimitOrigin(checks_.max_spread_pct.has_value())));
+          LimitOrigin(checks_.max_spread_pct.has_value()), Excused(0)));
 }
 
 void Judge::Gaps() {
   uint64_t limit_ms = checks_.max_gap_ms.value_or(profile_.max_gap_ms);
+  // A quota makes workers wait by itself. The kernel tells for how long only of
+  // all CPUs together, which is generous; whoever sets a limit means the clock.
+  const double throttled_ms =
+      checks_.max_gap_ms ? 0 : stats_.throttled_ms.value_or(0);
   for (const WorkerReport& report : group_.reports) {
     if (report.wall_time_ns == 0) continue;
     evaluated_.gap = true;
     double gap_ms = static_cast<double>(report.max_gap_ns) / kNsPerMs;
-    if (!(gap_ms > static_cast<double>(limit_ms))) continue;
+    if (!(gap_ms - throttled_ms > static_cast<double>(limit_ms))) continue;
     Add(FindingKind::kStuck,
         absl::StrFormat(
             "worker %d made no progress for %.0f ms on CPU %d, until %.0f ms "
-            "after its start, limit %d ms (%s)",
+            "after its start, limit %d ms (%s)%s",
             report.pid, gap_ms, report.max_gap_cpu,
             static_cast<double>(report.max_gap_at_ns) / kNsPerMs, limit_ms,
-            LimitOrigin(checks_.max_gap_ms.has_value())));
+            LimitOrigin(checks_.max_gap_ms.has_value()),
+            Excused(throttled_ms)));
   }
 }
 
@@ -265,10 +291,10 @@ void Judge::WorkRates() {
 void Judge::IterationRates() {
   if (!checks_.min_iteration_rate) return;
   for (const WorkerReport& report : group_.reports) {
-    if (report.wall_time_ns == 0) continue;
+    if (report.wall_time_ns <= report.frozen_ns) continue;
     evaluated_.iteration_rate = true;
     double rate = static_cast<double>(report.iterations) * kNsPerS /
-                  static_cast<double>(report.wall_time_ns);
+                  static_cast<double>(report.wall_time_ns - report.frozen_ns);
     if (!(rate < *checks_.min_iteration_rate)) continue;
     Add(FindingKind::kBenchmark,
         absl::StrFormat("worker %d did %.1f iterations a second, minimum %.1f",
@@ -330,22 +356,23 @@ void Evaluated::Merge(const Evaluated& other) {
 
 uint64_t JudgedOffCpuNs(const WorkerReport& report,
                         const JudgingProfile& profile) {
+  const uint64_t off_cpu =
+      report.off_cpu_ns - std::min(report.frozen_ns, report.off_cpu_ns);
   if (!profile.subtracts_stolen_time || report.wall_time_ns == 0) {
-    return report.off_cpu_ns;
+    return off_cpu;
   }
   // Off-CPU time is blocking, waiting in a run queue, or the host having taken
   // the CPU. The last shows up as what the first two leave over; and the same
   // share of the time in the queue was spent behind tasks that were stolen.
   uint64_t explained = report.blocked_ns + report.schedstat_run_delay_ns;
-  uint64_t unexplained =
-      report.off_cpu_ns > explained ? report.off_cpu_ns - explained : 0;
+  uint64_t unexplained = off_cpu > explained ? off_cpu - explained : 0;
   double share = std::min(1.0, static_cast<double>(report.stolen_ns) /
                                    static_cast<double>(report.wall_time_ns));
   uint64_t stolen =
       std::min(unexplained, report.stolen_ns) +
       static_cast<uint64_t>(static_cast<double>(report.schedstat_run_delay_ns) *
                             share);
-  return report.off_cpu_ns - std::min(stolen, report.off_cpu_ns);
+  return off_cpu - std::min(stolen, off_cpu);
 }
 
 double JudgedOffCpuPct(const WorkerReport& report,
@@ -354,6 +381,7 @@ double JudgedOffCpuPct(const WorkerReport& report,
   const uint64_t counted = report.wall_time_ns - (report.off_cpu_ns - judged);
   const uint64_t whole =
       std::max(counted, std::min(report.wall_time_ns, kMinCountedNs));
+  if (whole == 0) return 0;
   return 100.0 * static_cast<double>(judged) / static_cast<double>(whole);
 }
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "ktstr/checks.h"
 #include "ktstr/verdict.h"
@@ -39,6 +40,8 @@ struct GroupEvidence {
   // Placement epoch -> CPUs the group was allowed; unset: unconstrained. An
   // epoch that is missing is not judged.
   std::map<uint32_t, std::optional<std::vector<int>>> placements;
+  // For how long cpu.max kept its cgroup from running, summed over CPUs.
+  absl::Duration throttled;
 };
 
 // Judges one group. Pure: formulas in docs/checks.md.
@@ -50,7 +53,8 @@ Verdict EvaluateGroup(const GroupEvidence& group, const Checks& checks,
 std::vector<Finding> NotEvaluated(const Checks& checks,
                                   const Evaluated& evaluated);
 
-// Off-CPU time the judging clock counts: all of it, or less what the host took.
+// Off-CPU time the judging clock counts: all but the frozen time, or less what
+// the host took as well.
 uint64_t JudgedOffCpuNs(const WorkerReport& report,
                         const JudgingProfile& profile);
 

@@ -218,6 +218,45 @@ TEST(EvaluateTest, WhatLittleABusyHostLeftIsNoDifference) {
   EXPECT_EQ(JudgedOffCpuPct(brief, profile), 90);
 }
 
+TEST(EvaluateTest, FrozenTimeIsHeldAgainstNobody) {
+  // Ran for 400 of the 500 ms that it was not frozen, the other for 300.
+  WorkerReport a = Worker(1500, 400);
+  WorkerReport b = Worker(1500, 300);
+  a.frozen_ns = b.frozen_ns = 1000 * kMs;
+  EXPECT_EQ(JudgedOffCpuNs(a, JudgingProfile::Strict()), 100 * kMs);
+  EXPECT_EQ(JudgedOffCpuPct(a, JudgingProfile::Strict()), 20);
+  Judged judged =
+      Evaluate({a, b}, Checks::Defaults().With({.min_iteration_rate = 200.1}));
+  EXPECT_THAT(judged.kinds(),
+              ElementsAre(FindingKind::kUnfair, FindingKind::kBenchmark,
+                          FindingKind::kBenchmark));
+  EXPECT_THAT(judged.verdict.findings[0].message,
+              HasSubstr("spreads by 20.0 points (20.0% to 40.0%), limit 15.0 "
+                        "(default); 1000 ms frozen not counted"));
+  EXPECT_THAT(judged.verdict.findings[1].message,
+              HasSubstr("did 200.0 iterations a second"));
+  EXPECT_EQ(judged.verdict.groups[0].frozen_ms, 1000);
+}
+
+TEST(EvaluateTest, ThrottledTimeCountsOnlyWhereALimitIsSet) {
+  GroupEvidence group{.throttled = absl::Milliseconds(600)};
+  group.reports = {Worker(5000, 1000)};
+  group.reports[0].max_gap_ns = 2600 * kMs;
+  Judged excused = Evaluate(group);
+  EXPECT_TRUE(excused.verdict.passed);
+  EXPECT_EQ(excused.verdict.groups[0].throttled_ms, 600);
+
+  EXPECT_THAT(Evaluate(group, {.max_gap_ms = 2500}).kinds(),
+              ElementsAre(FindingKind::kStuck));
+
+  group.reports[0].max_gap_ns = 2601 * kMs;
+  Judged stuck = Evaluate(group);
+  EXPECT_THAT(stuck.kinds(), ElementsAre(FindingKind::kStuck));
+  EXPECT_THAT(stuck.verdict.findings[0].message,
+              HasSubstr("limit 2000 ms (default); 600 ms throttled by cpu.max "
+                        "not counted"));
+}
+
 TEST(EvaluateTest, IsolationIsJudgedAgainstTheCpusetOfThatMoment) {
   GroupEvidence group;
   WorkerReport worker = Worker(1000, 1000);

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "absl/strings/str_cat.h"
+#include "ktstr/op.h"
 #include "proto/outcome.pb.h"
 #include "proto/test_frame.pb.h"
 
@@ -34,6 +35,29 @@ static_assert(int{v1::TEST_BODY_ERROR} ==
 static_assert(int{v1::NOT_EVALUATED} ==
               static_cast<int>(FindingKind::kNotEvaluated));
 static_assert(int{v1::OTHER} == static_cast<int>(FindingKind::kOther));
+
+// One numbering of actions, too: number n on the wire is bit n - 1.
+constexpr bool IsOp(v1::OpKind wire, Op::Kind kind) {
+  return int{wire} == static_cast<int>(kind) + 1;
+}
+static_assert(IsOp(v1::ADD_CGROUP, Op::Kind::kAddCgroup));
+static_assert(IsOp(v1::REMOVE_CGROUP, Op::Kind::kRemoveCgroup));
+static_assert(IsOp(v1::SET_CPUSET, Op::Kind::kSetCpuset));
+static_assert(IsOp(v1::CLEAR_CPUSET, Op::Kind::kClearCpuset));
+static_assert(IsOp(v1::SWAP_CPUSETS, Op::Kind::kSwapCpusets));
+static_assert(IsOp(v1::SPAWN, Op::Kind::kSpawn));
+static_assert(IsOp(v1::STOP_CGROUP, Op::Kind::kStopCgroup));
+static_assert(IsOp(v1::SET_AFFINITY, Op::Kind::kSetAffinity));
+static_assert(IsOp(v1::SPAWN_HOST, Op::Kind::kSpawnHost));
+static_assert(IsOp(v1::MOVE_ALL_TASKS, Op::Kind::kMoveAllTasks));
+static_assert(IsOp(v1::RUN_PAYLOAD, Op::Kind::kRunPayload));
+static_assert(IsOp(v1::WAIT_PAYLOAD, Op::Kind::kWaitPayload));
+static_assert(IsOp(v1::KILL_PAYLOAD, Op::Kind::kKillPayload));
+static_assert(IsOp(v1::SET_WEIGHT, Op::Kind::kSetWeight));
+static_assert(IsOp(v1::SET_CPU_MAX, Op::Kind::kSetCpuMax));
+static_assert(IsOp(v1::SET_IDLE, Op::Kind::kSetIdle));
+static_assert(IsOp(v1::FREEZE, Op::Kind::kFreeze));
+static_assert(IsOp(v1::THAW, Op::Kind::kThaw));
 
 // Length of the UTF-8 character at the front of `text`; 0 when there is none.
 size_t CharacterSize(absl::string_view text) {
@@ -101,6 +125,8 @@ void Convert(const GroupStats& from, v1::GroupStats* to) {
   set(from.mean_run_delay_us, &G::set_mean_run_delay_us);
   set(from.worst_run_delay_us, &G::set_worst_run_delay_us);
   set(from.migration_ratio, &G::set_migration_ratio);
+  set(from.frozen_ms, &G::set_frozen_ms);
+  set(from.throttled_ms, &G::set_throttled_ms);
 }
 
 v1::TestFrame Convert(const Verdict& verdict, size_t max_groups,

@@ -94,6 +94,7 @@ void ForEachCounter(Report& report, F field) {
   field(report.off_cpu_ns);
   field(report.blocked_ns);
   field(report.stolen_ns);
+  field(report.frozen_ns);
   field(report.migration_count);
   field(report.max_gap_ns);
   field(report.max_gap_at_ns);

@@ -106,6 +106,16 @@ absl::Status Stage::Apply(const Op& op, Owner owner) {
       case Op::Kind::kWaitPayload:
       case Op::Kind::kKillPayload:
         return absl::UnimplementedError("external payloads are not available");
+      case Op::Kind::kSetWeight:
+        return SetWeight(op.cgroup, op.weight);
+      case Op::Kind::kSetCpuMax:
+        return SetCpuMax(op.cgroup, op.cpu_max);
+      case Op::Kind::kSetIdle:
+        return SetIdle(op.cgroup, op.is_idle);
+      case Op::Kind::kFreeze:
+        return Freeze(op.cgroup);
+      case Op::Kind::kThaw:
+        return Thaw(op.cgroup);
     }
     return absl::InternalError("unknown op");
   };
@@ -130,7 +140,7 @@ absl::Status Stage::RemoveCgroup(const std::string& name, Owner owner) {
   if (Find(name) == nullptr) return absl::OkStatus();
   ABSL_RETURN_IF_ERROR(RequireOwned(name, owner));
   CollectWhere([&](const Group& group) { return group.cgroup == name; });
-  cpusets_.erase(name);
+  Forget(name);
   std::erase_if(tracked_, [&](const Tracked& t) { return t.name == name; });
   if (absl::Status status = context_.cgroups().Remove(name); !status.ok()) {
     Warn(status);
@@ -285,7 +295,9 @@ absl::Status Stage::Spawn(const std::string& cgroup, const Work& work,
   groups_.push_back({.cgroup = cgroup,
                      .owner = owner,
                      .workers = std::move(group),
-                     .placements = {{0, Effective(cgroup)}}});
+                     .placements = {{0, Effective(cgroup)}},
+                     .throttled = -Throttled(cgroup)});
+  UpdateFrozen();
   return groups_.back().workers->Start();
 }
 
@@ -295,6 +307,7 @@ absl::Status Stage::Make(const Cgroup& definition, Owner owner) {
     if (definition.cpuset()) {
       ABSL_RETURN_IF_ERROR(SetCpuset(definition.name(), *definition.cpuset()));
     }
+    ABSL_RETURN_IF_ERROR(SetAttributes(definition));
     if (definition.works().empty()) {
       return Spawn(definition.name(), Work{}, owner);
     }
@@ -343,6 +356,7 @@ absl::Status Stage::MoveAllTasks(const std::string& from, const std::string& to,
     absl::Status status =
         context_.cgroups().MoveTasks(to, group.workers->pids());
     if (status.ok()) {
+      group.throttled += Throttled(from) - Throttled(to);
       group.cgroup = to;
       if (target == Owner::kBackdrop) group.owner = target;
       group.placements[group.workers->epoch() + 1] = Effective(to);
@@ -350,18 +364,22 @@ absl::Status Stage::MoveAllTasks(const std::string& from, const std::string& to,
     group.workers->EndPlacementChange();
     ABSL_RETURN_IF_ERROR(status);
   }
+  UpdateFrozen();
   return absl::OkStatus();
 }
 
 void Stage::CollectWhere(const std::function<bool(const Group&)>& selected) {
+  ThawFor(selected);
   for (Group& group : groups_) {
     if (selected(group)) group.workers->RequestStop();
   }
   for (Group& group : groups_) {
     if (!selected(group)) continue;
-    GroupEvidence evidence{.cgroup = group.cgroup,
-                           .reports = group.workers->StopAndCollect(),
-                           .placements = std::move(group.placements)};
+    GroupEvidence evidence{
+        .cgroup = group.cgroup,
+        .reports = group.workers->StopAndCollect(),
+        .placements = std::move(group.placements),
+        .throttled = group.throttled + Throttled(group.cgroup)};
     verdict_.Merge(
         EvaluateGroup(evidence, checks_, context_.profile(), evaluated_));
   }
@@ -386,7 +404,7 @@ void Stage::RemoveDirs(Owner owner) {
     if (absl::Status status = context_.cgroups().Remove(name); !status.ok()) {
       Warn(status);
     }
-    cpusets_.erase(name);
+    Forget(name);
     past_.insert(name);
   }
   std::erase_if(tracked_, [&](const Tracked& t) { return t.owner == owner; });

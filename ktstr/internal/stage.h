@@ -16,6 +16,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "ktstr/context.h"
+#include "ktstr/cpu_max.h"
 #include "ktstr/internal/evaluate.h"
 #include "ktstr/internal/seed.h"
 #include "ktstr/internal/worker_group.h"
@@ -71,6 +72,8 @@ class Stage {
     Owner owner;
     std::unique_ptr<WorkerGroup> workers;
     std::map<uint32_t, std::optional<std::vector<int>>> placements;
+    // Less what its cgroup had been throttled when the group came into it.
+    absl::Duration throttled;
   };
 
   const Tracked* Find(const std::string& name) const;
@@ -83,6 +86,20 @@ class Stage {
                            const std::vector<int>& cpus);
   absl::Status ClearCpuset(const std::string& name);
   absl::Status SwapCpusets(const std::string& a, const std::string& b);
+  absl::Status SetWeight(const std::string& name, int weight);
+  absl::Status SetCpuMax(const std::string& name, const CpuMax& max);
+  absl::Status SetIdle(const std::string& name, bool is_idle);
+  absl::Status Freeze(const std::string& name);
+  absl::Status Thaw(const std::string& name);
+  absl::Status SetAttributes(const Cgroup& definition);
+  // What is known of a cgroup that is no more.
+  void Forget(const std::string& name);
+  // Tells each group whether it is in a frozen cgroup.
+  void UpdateFrozen();
+  // Thaws what the groups in question are in.
+  void ThawFor(const std::function<bool(const Group&)>& selected);
+  // By every limit on the way from the root down to `cgroup`.
+  absl::Duration Throttled(const std::string& cgroup) const;
   absl::Status Spawn(const std::string& cgroup, const Work& work, Owner owner);
   absl::Status SetAffinity(const std::string& cgroup, const Affinity& affinity);
   absl::Status MoveAllTasks(const std::string& from, const std::string& to,
@@ -109,6 +126,8 @@ class Stage {
   std::vector<Tracked> tracked_;  // creation order
   std::set<std::string> past_;    // names earlier steps owned
   std::map<std::string, std::vector<int>> cpusets_;
+  std::set<std::string> limited_;  // have, or had, a cpu.max
+  std::set<std::string> frozen_;
   std::vector<Group> groups_;
   Verdict verdict_;
   Evaluated evaluated_;

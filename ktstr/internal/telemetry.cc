@@ -112,6 +112,8 @@ void Telemetry::Begin() {
   begin_ns_ = options_.probe->NowNs();
   last_checkpoint_ns_ = begin_ns_;
   steal_read_ns_ = begin_ns_;
+  begin_frozen_ns_ = FrozenNs();
+  frozen_at_checkpoint_ns_ = frozen_at_wake_ns_ = begin_frozen_ns_;
   NotePlace(begin_ns_);
 }
 
@@ -130,6 +132,11 @@ void Telemetry::EndIteration(uint64_t units) {
   }
   last_checkpoint_ns_ = now;
   blocked_since_checkpoint_ns_ = 0;
+  frozen_at_checkpoint_ns_ = frozen_at_wake_ns_ = FrozenNs();
+}
+
+uint64_t Telemetry::FrozenNs() const {
+  return options_.frozen_ns ? options_.frozen_ns->load() : 0;
 }
 
 void Telemetry::Blocked(uint64_t ns) {
@@ -138,6 +145,9 @@ void Telemetry::Blocked(uint64_t ns) {
 }
 
 void Telemetry::Woke(uint64_t ns) {
+  const uint64_t frozen = FrozenNs();
+  ns = Less(ns, frozen - frozen_at_wake_ns_);
+  frozen_at_wake_ns_ = frozen;
   ++report_.wake_sample_total;
   std::vector<uint64_t>& sample = report_.resume_latencies_ns;
   if (sample.size() < WorkerReport::kMaxLatencies) {
@@ -190,7 +200,9 @@ void Telemetry::RefreshSteal(uint64_t now) {
 }
 
 void Telemetry::NoteGap(uint64_t now) {
-  uint64_t gap = Less(now - last_checkpoint_ns_, blocked_since_checkpoint_ns_);
+  uint64_t gap = Less(
+      now - last_checkpoint_ns_,
+      blocked_since_checkpoint_ns_ + FrozenNs() - frozen_at_checkpoint_ns_);
   if (gap <= report_.max_gap_ns) return;
   uint64_t stolen = 0;
   if (options_.is_steal_aware && gap >= kStealGapNs) {
@@ -212,6 +224,8 @@ WorkerReport Telemetry::Finish() {
   NotePlace(now);
   if (options_.is_steal_aware) RefreshSteal(now);
   report_.wall_time_ns = now - begin_ns_;
+  report_.frozen_ns =
+      std::min(FrozenNs() - begin_frozen_ns_, report_.wall_time_ns);
   report_.cpu_time_ns = Less(cpu_time, begin_cpu_ns_);
   report_.off_cpu_ns = Less(report_.wall_time_ns, report_.cpu_time_ns);
   std::optional<Schedstat> end = options_.probe->ReadSchedstat();

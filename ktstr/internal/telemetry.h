@@ -55,6 +55,9 @@ class Telemetry {
     std::atomic<uint64_t>* live_iterations = nullptr;
     // Even: a placement is in force; odd: it is being changed.
     const std::atomic<uint32_t>* placement_epoch = nullptr;
+    // For how long the test itself has stopped this worker so far; complete by
+    // the time the worker goes on. That is no gap and no latency.
+    const std::atomic<uint64_t>* frozen_ns = nullptr;
     uint64_t seed = 0;
     // Read the CPUs' steal time (about ten times a second) and take it out of
     // the gaps.
@@ -83,6 +86,7 @@ class Telemetry {
  private:
   void NotePlace(uint64_t now);
   void NoteGap(uint64_t now);
+  uint64_t FrozenNs() const;
   uint64_t StolenSinceRefresh(int cpu, const std::vector<uint64_t>& steal);
   void RefreshSteal(uint64_t now);
 
@@ -93,6 +97,9 @@ class Telemetry {
   uint64_t begin_cpu_ns_ = 0;
   uint64_t last_checkpoint_ns_ = 0;
   uint64_t blocked_since_checkpoint_ns_ = 0;
+  uint64_t begin_frozen_ns_ = 0;
+  uint64_t frozen_at_checkpoint_ns_ = 0;
+  uint64_t frozen_at_wake_ns_ = 0;
   int cpu_ = -1;
   std::optional<Schedstat> begin_schedstat_;
   std::optional<Residence> last_residence_;

@@ -98,6 +98,24 @@ TEST(TelemetryTest, IntendedBlockingIsNoGap) {
   EXPECT_EQ(report.blocked_ns, 100 * kMs);
 }
 
+TEST(TelemetryTest, FrozenTimeIsNoGapAndNoLatency) {
+  FakeProbe probe;
+  std::atomic<uint64_t> frozen{7 * kMs};  // before it began
+  Telemetry telemetry({.probe = &probe, .frozen_ns = &frozen});
+  telemetry.Begin();
+  probe.now += 530 * kMs;
+  frozen += 500 * kMs;
+  telemetry.Woke(525 * kMs);
+  telemetry.EndIteration(1);
+  probe.now += 20 * kMs;
+  telemetry.Woke(20 * kMs);
+  telemetry.EndIteration(1);
+  WorkerReport report = telemetry.Finish();
+  EXPECT_EQ(report.max_gap_ns, 30 * kMs);
+  EXPECT_EQ(report.frozen_ns, 500 * kMs);
+  EXPECT_THAT(report.resume_latencies_ns, ElementsAre(25 * kMs, 20 * kMs));
+}
+
 TEST(TelemetryTest, MigrationsAreSeenAtCheckpoints) {
   FakeProbe probe;
   Telemetry telemetry({.probe = &probe});

@@ -62,6 +62,7 @@ struct WorkerGroup::Shared {
     std::atomic<uint32_t> group_word{0};
   };
   alignas(64) std::atomic<uint32_t> epoch{0};
+  std::atomic<uint64_t> frozen_ns{0};
 
   // SAFETY: MapShared() maps room for one Slot a worker right behind *this and
   // constructs them; both types have the alignment of a cache line.
@@ -118,6 +119,7 @@ absl::Status WorkerGroup::Fork(int index, int start_fd) {
       .seat = {.index = index, .group_word = GroupWord(index)},
       .live_iterations = &shared_->slots()[index].iterations,
       .placement_epoch = &shared_->epoch,
+      .frozen_ns = &shared_->frozen_ns,
       .seed = SeededStream(spec_.seed).Fork(index),
       .is_steal_aware = spec_.is_steal_aware,
       .parent = getpid(),
@@ -194,6 +196,18 @@ absl::Status WorkerGroup::SetAffinity(int worker,
 void WorkerGroup::BeginPlacementChange() { shared_->epoch.fetch_add(1); }
 void WorkerGroup::EndPlacementChange() { shared_->epoch.fetch_add(1); }
 uint32_t WorkerGroup::epoch() const { return shared_->epoch.load(); }
+
+void WorkerGroup::SetFrozen(bool is_frozen) {
+  if (is_frozen == frozen_since_.has_value()) return;
+  const absl::Duration now = RealClock().Monotonic();
+  if (is_frozen) {
+    frozen_since_ = now;
+    return;
+  }
+  shared_->frozen_ns.fetch_add(
+      static_cast<uint64_t>(absl::ToInt64Nanoseconds(now - *frozen_since_)));
+  frozen_since_.reset();
+}
 
 // Reads until every pipe is at its end or the time is over.
 void WorkerGroup::ReadReports(absl::Duration timeout) {

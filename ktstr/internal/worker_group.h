@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -83,6 +84,11 @@ class WorkerGroup {
   void EndPlacementChange();
   uint32_t epoch() const;
 
+  // Whether the test has stopped every worker (their cgroup is frozen): the
+  // time in between is not held against them. Say so after they have stopped,
+  // and before they go on.
+  void SetFrozen(bool is_frozen);
+
   // Tells the workers to stop without waiting, so that several groups end at
   // the same time. A second call does nothing.
   void RequestStop();
@@ -119,6 +125,7 @@ class WorkerGroup {
   UniqueFd start_;  // write end
   bool is_started_ = false;
   bool is_stopping_ = false;
+  std::optional<absl::Duration> frozen_since_;
   Shared* shared_ = nullptr;
   size_t shared_size_ = 0;
 };

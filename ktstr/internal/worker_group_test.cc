@@ -72,6 +72,31 @@ TEST(WorkerGroupTest, SpinningWorkersReport) {
   }
 }
 
+TEST(WorkerGroupTest, TimeTheTestStoppedThemIsNoGap) {
+  std::unique_ptr<WorkerGroup> group =
+      Spawn({.type = WorkType::cpu_spin(), .workers = 1});
+  ASSERT_OK(group->Start());
+  ASSERT_TRUE(AwaitIterations(*group, 1));
+  // As a frozen cgroup would.
+  const pid_t pid = group->pids()[0];
+  ASSERT_EQ(kill(pid, SIGSTOP), 0);
+  siginfo_t info{};
+  ASSERT_EQ(waitid(P_PID, pid, &info, WSTOPPED), 0);
+  group->SetFrozen(true);
+  const absl::Duration start = RealClock().Monotonic();
+  while (RealClock().Monotonic() < start + absl::Milliseconds(200)) {
+    sched_yield();
+  }
+  group->SetFrozen(true);  // a second time is nothing new
+  group->SetFrozen(false);
+  ASSERT_EQ(kill(pid, SIGCONT), 0);
+  ASSERT_TRUE(AwaitIterations(*group, group->Iterations()[0] + 10));
+  const WorkerReport report = group->StopAndCollect()[0];
+  EXPECT_GE(report.frozen_ns, 200'000'000u);
+  EXPECT_GE(report.wall_time_ns, report.frozen_ns);
+  EXPECT_LT(report.max_gap_ns, report.frozen_ns);
+}
+
 class WorkTypeTest : public ::testing::TestWithParam<WorkType> {};
 
 TEST_P(WorkTypeTest, MakesProgressAndStops) {

@@ -125,6 +125,7 @@ WorkerReport RunBody(const WorkerAssignment& assignment) {
   Telemetry telemetry({.probe = &RealWorkerProbe(),
                        .live_iterations = assignment.live_iterations,
                        .placement_epoch = assignment.placement_epoch,
+                       .frozen_ns = assignment.frozen_ns,
                        .seed = assignment.seed,
                        .is_steal_aware = assignment.is_steal_aware});
   telemetry.Begin();

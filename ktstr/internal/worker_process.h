@@ -23,6 +23,7 @@ struct WorkerAssignment {
   WorkerSeat seat;
   std::atomic<uint64_t>* live_iterations = nullptr;
   const std::atomic<uint32_t>* placement_epoch = nullptr;
+  const std::atomic<uint64_t>* frozen_ns = nullptr;
   uint64_t seed = 0;
   bool is_steal_aware = false;
   pid_t parent = 0;
