@@ -4,82 +4,14 @@
 #ifndef KTSTR_KTSTR_WORK_H_
 #define KTSTR_KTSTR_WORK_H_
 
-#include <atomic>
-#include <chrono>
-#include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "ktstr/worker_report.h"
+#include "ktstr/work_type.h"
 
 namespace ktstr {
-
-// Whether a worker shall end. Reading it is all a custom body may do with it.
-class StopFlag {
- public:
-  explicit StopFlag(const std::atomic<bool>* flag) : flag_(flag) {}
-  bool is_set() const { return flag_->load(std::memory_order_relaxed); }
-
- private:
-  const std::atomic<bool>* flag_;
-};
-
-struct BurstyParams {
-  std::chrono::nanoseconds burst = std::chrono::milliseconds(50);
-  std::chrono::nanoseconds sleep = std::chrono::milliseconds(100);
-};
-
-struct FutexPingPongParams {
-  uint32_t spin_iters = 1024;
-};
-
-// What one worker process does until it is told to stop.
-struct WorkType {
-  enum class Kind {
-    kCpuSpin,
-    kYieldHeavy,
-    kMixed,
-    kIoSync,
-    kBursty,
-    kFutexPingPong,
-    kForkExit,
-    kCustom,
-  };
-  // Owns its loop and its report; runs in the worker process. A plain function:
-  // nothing captured crosses the fork.
-  using CustomBody = WorkerReport (*)(StopFlag stop);
-
-  // 1024 units an iteration, never blocks.
-  static WorkType cpu_spin();
-  // One unit, then sched_yield.
-  static WorkType yield_heavy();
-  // 1024 units, then sched_yield.
-  static WorkType mixed();
-  // 16 units: 16 writes of 4 KiB into an unlinked temporary file, then 100 us
-  // of sleep.
-  static WorkType io_sync();
-  // Units for `burst`, then `sleep` asleep.
-  static WorkType bursty(BurstyParams params = {});
-  // Pairs of workers (0,1), (2,3), ... hand a token to and fro, with
-  // `spin_iters` units in between.
-  static WorkType futex_ping_pong(FutexPingPongParams params = {});
-  // Forks a child that exits and waits for it; one unit.
-  static WorkType fork_exit();
-  static WorkType custom(std::string name, CustomBody body);
-
-  // Worker counts must be a multiple of this.
-  int group_size() const { return kind == Kind::kFutexPingPong ? 2 : 1; }
-  // "CpuSpin"; the given name of a custom one.
-  std::string name() const;
-
-  Kind kind = Kind::kCpuSpin;
-  BurstyParams bursty_params;
-  FutexPingPongParams futex_params;
-  std::string custom_name;
-  CustomBody custom_body = nullptr;
-};
 
 // Scheduling policy of a worker. A policy that cannot be applied fails the
 // test.

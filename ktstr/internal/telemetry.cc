@@ -118,12 +118,16 @@ void Telemetry::Begin() {
 }
 
 void Telemetry::EndIteration(uint64_t units) {
-  report_.work_units += units;
   ++report_.iterations;
   if (options_.live_iterations != nullptr) {
     options_.live_iterations->store(report_.iterations,
                                     std::memory_order_relaxed);
   }
+  Progress(units);
+}
+
+void Telemetry::Progress(uint64_t units) {
+  report_.work_units += units;
   uint64_t now = options_.probe->NowNs();
   NoteGap(now);
   NotePlace(now);

@@ -72,6 +72,9 @@ class Telemetry {
   // Ends one outer iteration that did `units` units of work.
   void EndIteration(uint64_t units);
 
+  // `units` units of an iteration that goes on, and a checkpoint.
+  void Progress(uint64_t units);
+
   // `ns` of the current iteration were blocking the worker wanted.
   void Blocked(uint64_t ns);
 

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -21,6 +20,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/status_macros.h"
+#include "ktstr/internal/affinity.h"
 #include "ktstr/internal/report_codec.h"
 #include "ktstr/internal/seed.h"
 #include "ktstr/internal/worker_process.h"
@@ -28,13 +28,13 @@
 namespace ktstr::internal {
 namespace {
 
-constexpr int kMaxAffinityCpus = 4096;
 // A report of the longest lists is far below; a worker writing on is cut off.
 constexpr size_t kMaxReportBytes = 4 << 20;
 
-absl::StatusOr<std::pair<UniqueFd, UniqueFd>> MakePipe() {
+absl::StatusOr<std::pair<UniqueFd, UniqueFd>> MakePipe(int flags = 0) {
   int fds[2] = {-1, -1};
-  if (pipe2(fds, O_CLOEXEC) != 0) return absl::ErrnoToStatus(errno, "pipe2");
+  if (pipe2(fds, O_CLOEXEC | flags) != 0)
+    return absl::ErrnoToStatus(errno, "pipe2");
   return std::make_pair(UniqueFd(fds[0]), UniqueFd(fds[1]));
 }
 
@@ -55,11 +55,12 @@ class BlockStopSignal {
 
 }  // namespace
 
-// One slot a worker, one word a group of workers, all on lines of their own.
+// A slot for each worker, all on lines of their own. The words of a group are
+// those of its first worker.
 struct WorkerGroup::Shared {
   struct alignas(64) Slot {
     std::atomic<uint64_t> iterations{0};
-    std::atomic<uint32_t> group_word{0};
+    GroupWords group;
   };
   alignas(64) std::atomic<uint32_t> epoch{0};
   std::atomic<uint64_t> frozen_ns{0};
@@ -83,10 +84,20 @@ absl::Status WorkerGroup::MapShared() {
   return absl::OkStatus();
 }
 
-std::atomic<uint32_t>* WorkerGroup::GroupWord(int index) const {
-  int group = spec_.type.group_size();
-  return group < 2 ? nullptr
-                   : &shared_->slots()[index - index % group].group_word;
+absl::StatusOr<WorkerSeat> WorkerGroup::SeatOf(int index) {
+  const int group = spec_.type.group_size();
+  WorkerSeat seat{.place = index % group,
+                  .group = &shared_->slots()[index - index % group].group,
+                  .seed = SeededStream(spec_.seed).Fork(index)};
+  if (!spec_.type.needs_pipes()) return seat;
+  if (seat.place == 0) {
+    for (auto& pipe : pair_pipes_) {
+      ABSL_ASSIGN_OR_RETURN(pipe, MakePipe(O_NONBLOCK));
+    }
+  }
+  seat.read_fd = pair_pipes_[seat.place].first.get();
+  seat.write_fd = pair_pipes_[1 - seat.place].second.get();
+  return seat;
 }
 
 absl::StatusOr<std::unique_ptr<WorkerGroup>> WorkerGroup::Spawn(
@@ -95,6 +106,7 @@ absl::StatusOr<std::unique_ptr<WorkerGroup>> WorkerGroup::Spawn(
     return absl::InvalidArgumentError(absl::StrCat(
         "a work group has 1 to ", kMaxWorkers, " workers, not ", spec.workers));
   }
+  ABSL_RETURN_IF_ERROR(spec.type.Validate());
   if (spec.workers % spec.type.group_size() != 0) {
     return absl::InvalidArgumentError(
         absl::StrCat(spec.type.name(), " needs a multiple of ",
@@ -108,19 +120,20 @@ absl::StatusOr<std::unique_ptr<WorkerGroup>> WorkerGroup::Spawn(
   for (int i = 0; i < group->spec_.workers; ++i) {
     ABSL_RETURN_IF_ERROR(group->Fork(i, start.first.get()));
   }
+  for (auto& pipe : group->pair_pipes_) pipe = {};
   return group;
 }
 
 absl::Status WorkerGroup::Fork(int index, int start_fd) {
   ABSL_ASSIGN_OR_RETURN(auto report, MakePipe());
+  ABSL_ASSIGN_OR_RETURN(WorkerSeat seat, SeatOf(index));
   WorkerAssignment assignment{
       .type = &spec_.type,
       .policy = spec_.policy,
-      .seat = {.index = index, .group_word = GroupWord(index)},
+      .seat = seat,
       .live_iterations = &shared_->slots()[index].iterations,
       .placement_epoch = &shared_->epoch,
       .frozen_ns = &shared_->frozen_ns,
-      .seed = SeededStream(spec_.seed).Fork(index),
       .is_steal_aware = spec_.is_steal_aware,
       .parent = getpid(),
       .start_fd = start_fd,
@@ -180,17 +193,10 @@ absl::Status WorkerGroup::SetAffinity(int worker,
   if (workers_[worker].is_reaped) {
     return absl::FailedPreconditionError("set affinity: the worker is gone");
   }
-  cpu_set_t* mask = CPU_ALLOC(kMaxAffinityCpus);
-  const size_t size = CPU_ALLOC_SIZE(kMaxAffinityCpus);
-  CPU_ZERO_S(size, mask);
-  for (int cpu : cpus) CPU_SET_S(cpu, size, mask);
   // SAFETY: the pid cannot have been recycled, this process has not reaped it.
-  int result = sched_setaffinity(pids_[worker], size, mask);
-  int error = errno;
-  CPU_FREE(mask);
-  if (result == 0) return absl::OkStatus();
+  if (internal::SetAffinity(pids_[worker], cpus)) return absl::OkStatus();
   return absl::ErrnoToStatus(
-      error, absl::StrCat("set affinity of worker ", pids_[worker]));
+      errno, absl::StrCat("set affinity of worker ", pids_[worker]));
 }
 
 void WorkerGroup::BeginPlacementChange() { shared_->epoch.fetch_add(1); }

@@ -11,12 +11,14 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/unique_fd.h"
+#include "ktstr/internal/work_loops.h"
 #include "ktstr/work.h"
 #include "ktstr/worker_report.h"
 
@@ -113,7 +115,7 @@ class WorkerGroup {
 
   absl::Status MapShared();
   absl::Status Fork(int index, int start_fd);
-  std::atomic<uint32_t>* GroupWord(int index) const;
+  absl::StatusOr<WorkerSeat> SeatOf(int index);
   void ReadReports(absl::Duration timeout);
   void KillAll();
   void Reap(Worker& worker);
@@ -123,6 +125,8 @@ class WorkerGroup {
   std::vector<pid_t> pids_;
   std::vector<Worker> workers_;
   UniqueFd start_;  // write end
+  // Of the pair being forked: [0] to its first, [1] to its second worker.
+  std::pair<UniqueFd, UniqueFd> pair_pipes_[2];
   bool is_started_ = false;
   bool is_stopping_ = false;
   std::optional<absl::Duration> frozen_since_;

@@ -11,12 +11,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
-
 #include "base/clock.h"
 #include "base/status_matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "ktstr/internal/worker_runs.h"
 
 namespace ktstr::internal {
 namespace {
@@ -27,35 +26,7 @@ using ::testing::Field;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
 
-std::unique_ptr<WorkerGroup> Spawn(WorkerGroupSpec spec) {
-  absl::StatusOr<std::unique_ptr<WorkerGroup>> group =
-      WorkerGroup::Spawn(std::move(spec));
-  EXPECT_OK(group);
-  return group.ok() ? *std::move(group) : nullptr;
-}
-
-// Until each worker did `iterations`, or a minute is over.
-bool AwaitIterations(const WorkerGroup& group, uint64_t iterations) {
-  const absl::Duration deadline = RealClock().Monotonic() + absl::Minutes(1);
-  for (;;) {
-    std::vector<uint64_t> counts = group.Iterations();
-    if (*std::min_element(counts.begin(), counts.end()) >= iterations) {
-      return true;
-    }
-    if (RealClock().Monotonic() > deadline) return false;
-    sched_yield();
-  }
-}
-
 bool Exists(pid_t pid) { return kill(pid, 0) == 0; }
-
-std::vector<WorkerReport> RunUntil(WorkerGroupSpec spec, uint64_t iterations) {
-  std::unique_ptr<WorkerGroup> group = Spawn(std::move(spec));
-  if (group == nullptr) return {};
-  EXPECT_OK(group->Start());
-  EXPECT_TRUE(AwaitIterations(*group, iterations));
-  return group->StopAndCollect();
-}
 
 TEST(WorkerGroupTest, SpinningWorkersReport) {
   std::vector<WorkerReport> reports =
@@ -95,42 +66,6 @@ TEST(WorkerGroupTest, TimeTheTestStoppedThemIsNoGap) {
   EXPECT_GE(report.frozen_ns, 200'000'000u);
   EXPECT_GE(report.wall_time_ns, report.frozen_ns);
   EXPECT_LT(report.max_gap_ns, report.frozen_ns);
-}
-
-class WorkTypeTest : public ::testing::TestWithParam<WorkType> {};
-
-TEST_P(WorkTypeTest, MakesProgressAndStops) {
-  absl::Duration start = RealClock().Monotonic();
-  std::vector<WorkerReport> reports =
-      RunUntil({.type = GetParam(), .workers = 2}, 6);
-  ASSERT_THAT(reports, SizeIs(2));
-  for (const WorkerReport& report : reports) {
-    EXPECT_TRUE(report.completed) << report.exit.ToString();
-    EXPECT_GT(report.work_units, 0u);
-    EXPECT_EQ(report.setup_error, "");
-  }
-  EXPECT_LT(RealClock().Monotonic() - start, absl::Seconds(30));
-}
-
-INSTANTIATE_TEST_SUITE_P(
-    All, WorkTypeTest,
-    ::testing::Values(WorkType::cpu_spin(), WorkType::yield_heavy(),
-                      WorkType::mixed(), WorkType::io_sync(),
-                      WorkType::bursty({.burst = std::chrono::milliseconds(1),
-                                        .sleep = std::chrono::milliseconds(1)}),
-                      WorkType::futex_ping_pong(), WorkType::fork_exit()),
-    [](const auto& info) { return info.param.name(); });
-
-TEST(WorkerGroupTest, PingPongPartnersAlternate) {
-  std::vector<WorkerReport> reports =
-      RunUntil({.type = WorkType::futex_ping_pong(), .workers = 4}, 200);
-  ASSERT_THAT(reports, SizeIs(4));
-  for (int pair : {0, 2}) {
-    int64_t first = reports[pair].iterations;
-    int64_t second = reports[pair + 1].iterations;
-    EXPECT_LE(std::abs(first - second), 1);
-    EXPECT_GT(reports[pair].wake_sample_total, 0u);
-  }
 }
 
 TEST(WorkerGroupTest, WorkersWaitForTheStart) {

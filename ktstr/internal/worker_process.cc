@@ -13,11 +13,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "base/cpu_list.h"
 #include "base/file.h"
+#include "ktstr/internal/affinity.h"
 #include "ktstr/internal/report_codec.h"
 #include "ktstr/internal/telemetry.h"
 
@@ -25,7 +27,6 @@ namespace ktstr::internal {
 namespace {
 
 constexpr int kStartTimeoutMs = 30'000;
-constexpr int kMaxAffinityCpus = 4096;
 
 std::atomic<bool> stop_requested{false};
 
@@ -35,12 +36,17 @@ void CloseRange(unsigned first, unsigned last) {
   if (first <= last) syscall(SYS_close_range, first, last, 0);
 }
 
-void CloseForeignDescriptors(int keep_a, int keep_b) {
-  unsigned low = std::min(keep_a, keep_b);
-  unsigned high = std::max(keep_a, keep_b);
-  CloseRange(3, low - 1);
-  CloseRange(low + 1, high - 1);
-  CloseRange(high + 1, ~0u);
+void CloseForeignDescriptors(const WorkerAssignment& assignment) {
+  std::array<int, 4> keep = {assignment.start_fd, assignment.report_fd,
+                             assignment.seat.read_fd, assignment.seat.write_fd};
+  std::sort(keep.begin(), keep.end());
+  unsigned next = 3;
+  for (int fd : keep) {
+    if (fd < 0) continue;
+    CloseRange(next, fd - 1);
+    next = fd + 1;
+  }
+  CloseRange(next, ~0u);
 }
 
 // The default action of the signals a test program may have changed, and a stop
@@ -63,7 +69,7 @@ void BecomeWorker(const WorkerAssignment& assignment) {
   if (getppid() != assignment.parent) _exit(1);
   setpgid(0, 0);
   InstallSignals();
-  CloseForeignDescriptors(assignment.start_fd, assignment.report_fd);
+  CloseForeignDescriptors(assignment);
   prctl(PR_SET_NAME, "ktstr-worker");
 }
 
@@ -79,15 +85,8 @@ bool AwaitStart(int fd) {
 
 std::string ApplyAffinity(const std::vector<int>& cpus) {
   if (cpus.empty()) return "";
-  cpu_set_t* mask = CPU_ALLOC(kMaxAffinityCpus);
-  const size_t size = CPU_ALLOC_SIZE(kMaxAffinityCpus);
-  CPU_ZERO_S(size, mask);
-  for (int cpu : cpus) CPU_SET_S(cpu, size, mask);
-  int result = sched_setaffinity(0, size, mask);
-  int error = errno;
-  CPU_FREE(mask);
-  if (result == 0) return "";
-  return absl::StrCat("affinity ", FormatCpuList(cpus), ": ", strerror(error));
+  if (SetAffinity(0, cpus)) return "";
+  return absl::StrCat("affinity ", FormatCpuList(cpus), ": ", strerror(errno));
 }
 
 std::string ApplyPolicy(SchedPolicy policy) {
@@ -126,7 +125,7 @@ WorkerReport RunBody(const WorkerAssignment& assignment) {
                        .live_iterations = assignment.live_iterations,
                        .placement_epoch = assignment.placement_epoch,
                        .frozen_ns = assignment.frozen_ns,
-                       .seed = assignment.seed,
+                       .seed = assignment.seat.seed,
                        .is_steal_aware = assignment.is_steal_aware});
   telemetry.Begin();
   absl::Status status =

@@ -24,11 +24,11 @@ struct WorkerAssignment {
   std::atomic<uint64_t>* live_iterations = nullptr;
   const std::atomic<uint32_t>* placement_epoch = nullptr;
   const std::atomic<uint64_t>* frozen_ns = nullptr;
-  uint64_t seed = 0;
   bool is_steal_aware = false;
   pid_t parent = 0;
   // Read end of the start pipe (one byte a worker), write end of the report
-  // pipe. Every other descriptor above 2 is closed.
+  // pipe. Every other descriptor above 2 is closed, but
+  // for those of the seat.
   int start_fd = -1;
   int report_fd = -1;
 };
