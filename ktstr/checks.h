@@ -39,10 +39,13 @@ struct Checks {
   std::optional<double> min_iteration_rate;
   // Migrations per iteration, whole group.
   std::optional<double> max_migration_ratio;
-  // Page placement. Workers do not measure pages yet: a set threshold is
-  // reported as not evaluated.
+  // Share of a worker's pages on the nodes of its memory policy, else of its
+  // cpuset.
   std::optional<double> min_page_locality;
+  // Pages the kernel moved between nodes while a worker ran, for each page that
+  // it has.
   std::optional<double> max_cross_node_migration_ratio;
+  // Share of a worker's pages on memory-only nodes that are not among those.
   std::optional<double> max_slow_tier_ratio;
   // True: a set threshold that nothing in the scenario could be judged by does
   // not fail the test. Default false.

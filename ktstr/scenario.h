@@ -58,6 +58,9 @@ class Cgroup {
   Cgroup& affinity(Affinity affinity) {
     return First().affinity(std::move(affinity)), *this;
   }
+  Cgroup& memory(MemPolicy memory) {
+    return First().memory(std::move(memory)), *this;
+  }
 
   const std::string& name() const { return name_; }
   const std::optional<CpuSet>& cpuset() const { return cpus_; }

@@ -371,6 +371,18 @@ TEST_F(ScenarioTest, AnImpossibleWorkerCountIsTheTestsMistake) {
   EXPECT_EQ(verdict.findings[0].kind, FindingKind::kTestBodyError);
 }
 
+TEST_F(ScenarioTest, AMemoryPolicyBesideTheCpusetIsTheTestsMistake) {
+  Verdict verdict =
+      Run(Backdrop{}, {Step{}
+                           .cgroup(Cgroup{"a"}
+                                       .cpus(CpuSet::exact({0}))
+                                       .memory(MemPolicy::bind({3})))
+                           .hold(1ms)});
+  ASSERT_THAT(verdict.findings, SizeIs(1));
+  EXPECT_EQ(verdict.findings[0].kind, FindingKind::kTestBodyError);
+  EXPECT_THAT(verdict.findings[0].message, HasSubstr("bind(3): node 3"));
+}
+
 TEST_F(ScenarioTest, AnEmptyCpusetIsTheTestsMistake) {
   Verdict verdict =
       Run(Backdrop{},

@@ -63,6 +63,8 @@ struct GroupStats {
   std::optional<double> mean_run_delay_us;
   std::optional<double> worst_run_delay_us;
   std::optional<double> migration_ratio;
+  std::optional<double> page_locality;
+  std::optional<double> cross_node_migration_ratio;
   // What the test itself took from the group: the longest a worker was frozen;
   // how long cpu.max throttled its cgroup, summed over CPUs.
   std::optional<double> frozen_ms;

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "ktstr/memory_policy.h"
 #include "ktstr/work_type.h"
 
 namespace ktstr {
@@ -90,17 +91,20 @@ class Work {
   Work& affinity(Affinity affinity) {
     return affinity_ = std::move(affinity), *this;
   }
+  Work& memory(MemPolicy memory) { return memory_ = std::move(memory), *this; }
 
   std::optional<int> worker_count() const { return workers_; }
   const WorkType& work_type() const { return type_; }
   SchedPolicy sched_policy() const { return policy_; }
   const Affinity& cpu_affinity() const { return affinity_; }
+  const MemPolicy& memory_policy() const { return memory_; }
 
  private:
   std::optional<int> workers_;
   WorkType type_;
   SchedPolicy policy_;
   Affinity affinity_;
+  MemPolicy memory_;
 };
 
 }  // namespace ktstr

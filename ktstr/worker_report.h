@@ -5,6 +5,8 @@
 #define KTSTR_KTSTR_WORKER_REPORT_H_
 
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -82,13 +84,22 @@ struct WorkerReport {
   uint64_t schedstat_cpu_ns = 0;
   uint64_t schedstat_run_delay_ns = 0;
   uint64_t schedstat_run_count = 0;
-  // Why affinity or policy could not be applied; empty when they were.
+  // First of a fan-out group: wakes others and waits for nobody.
+  bool is_messenger = false;
+  // Pages of the process by NUMA node when its work ended; empty where the
+  // kernel does not say. Pages that the kernel moved between nodes meanwhile,
+  // of the whole system; unset without NUMA balancing.
+  std::map<int, uint64_t> numa_pages;
+  std::optional<uint64_t> vmstat_numa_pages_migrated;
+  // Why affinity, policy or memory policy could not be applied, or the work
+  // type not go on; empty when all went well.
   std::string setup_error;
   WorkerExit exit;
 
   static constexpr size_t kMaxLatencies = 100000;
   static constexpr size_t kMaxMigrations = 4096;
   static constexpr size_t kMaxResidences = 16384;
+  static constexpr size_t kMaxNodes = 1024;
 };
 
 }  // namespace ktstr

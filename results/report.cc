@@ -159,6 +159,8 @@ class Report {
         group.p99_wake_latency_us(), "us");
     add(group.has_worst_run_delay_us(), "run_delay", group.worst_run_delay_us(),
         "us");
+    add(group.has_page_locality(), "page_locality", 100 * group.page_locality(),
+        "%");
     add(group.has_frozen_ms(), "frozen", group.frozen_ms(), "ms");
     add(group.has_throttled_ms(), "throttled", group.throttled_ms(), "ms");
     Line(absl::StrCat("  ", PrintableLine(group.cgroup()), ": ",

@@ -43,6 +43,13 @@ void AddGroup(const v1::GroupStats& group, Rollup& rollup) {
   }
   KeepHighest(group.has_migration_ratio(), group.migration_ratio(),
               rollup.worst_migration_ratio);
+  KeepHighest(group.has_cross_node_migration_ratio(),
+              group.cross_node_migration_ratio(),
+              rollup.worst_cross_node_migration_ratio);
+  if (group.has_page_locality() &&
+      group.page_locality() < rollup.worst_page_locality.value_or(2)) {
+    rollup.worst_page_locality = group.page_locality();
+  }
   AddWakeLatency(group, rollup);
   KeepHighest(group.has_mean_run_delay_us(), group.mean_run_delay_us(),
               rollup.worst_mean_run_delay_us);

@@ -16,8 +16,8 @@ class GroupStats;
 namespace ktstr::results {
 
 // The work groups of one scenario as one line: counts are sums, "worst" is the
-// highest value, except that fewer iterations are worse. Absent means that no
-// group measured it.
+// highest value, except that fewer iterations and local pages are worse. Absent
+// means that no group measured it.
 struct Rollup {
   int64_t total_workers = 0;
   int64_t total_cpus = 0;  // sum over groups, not de-duplicated
@@ -33,6 +33,8 @@ struct Rollup {
   std::optional<double> worst_wake_latency_tail_ratio;  // p99 / median
   std::optional<double> worst_mean_run_delay_us;
   std::optional<double> worst_run_delay_us;
+  std::optional<double> worst_cross_node_migration_ratio;
+  std::optional<double> worst_page_locality;  // lowest
   // Lowest that is not zero.
   std::optional<double> worst_iterations_per_worker;
 };

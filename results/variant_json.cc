@@ -183,8 +183,9 @@ json GroupJson(const v1::GroupStats& group) {
       {"worst_run_delay_us", KTSTR_OPTIONAL_FIELD(group, worst_run_delay_us)},
       {"frozen_ms", KTSTR_OPTIONAL_FIELD(group, frozen_ms)},
       {"throttled_ms", KTSTR_OPTIONAL_FIELD(group, throttled_ms)},
-      {"page_locality", nullptr},
-      {"cross_node_migration_ratio", nullptr},
+      {"page_locality", KTSTR_OPTIONAL_FIELD(group, page_locality)},
+      {"cross_node_migration_ratio",
+       KTSTR_OPTIONAL_FIELD(group, cross_node_migration_ratio)},
   };
 }
 
@@ -212,8 +213,9 @@ json StatsJson(const v1::AttemptResult& result) {
        ValueOrNull(rollup.worst_wake_latency_tail_ratio)},
       {"worst_mean_run_delay_us", ValueOrNull(rollup.worst_mean_run_delay_us)},
       {"worst_run_delay_us", ValueOrNull(rollup.worst_run_delay_us)},
-      {"worst_page_locality", nullptr},
-      {"worst_cross_node_migration_ratio", nullptr},
+      {"worst_page_locality", ValueOrNull(rollup.worst_page_locality)},
+      {"worst_cross_node_migration_ratio",
+       ValueOrNull(rollup.worst_cross_node_migration_ratio)},
       {"worst_iterations_per_worker",
        ValueOrNull(rollup.worst_iterations_per_worker)},
       {"cgroups", json::array()},

@@ -136,6 +136,19 @@ TEST(VariantJsonTest, RollsGroupsUpToTheWorst) {
   EXPECT_EQ(stats["cgroups"].size(), 2u);
 }
 
+TEST(VariantJsonTest, LeastLocalPagesAreTheWorst) {
+  v1::Variant variant = MakeVariant();
+  v1::AttemptResult& result = *variant.mutable_result();
+  result.mutable_groups(0)->set_page_locality(0.25);
+  result.mutable_groups(0)->set_cross_node_migration_ratio(0.5);
+  result.mutable_groups(1)->set_page_locality(1);
+  json stats = Format(variant)["stats"];
+  EXPECT_EQ(stats["worst_page_locality"], 0.25);
+  EXPECT_EQ(stats["worst_cross_node_migration_ratio"], 0.5);
+  EXPECT_EQ(stats["cgroups"][1]["page_locality"], 1.0);
+  EXPECT_TRUE(stats["cgroups"][1]["cross_node_migration_ratio"].is_null());
+}
+
 TEST(VariantJsonTest, WritesNullForWhatWasNotMeasured) {
   json out = Format(MakeVariant());
   EXPECT_TRUE(out["stats"]["worst_p99_wake_latency_us"].is_null());

@@ -43,6 +43,7 @@ class Judge {
     IterationRates();
     WakeLatencies();
     MigrationRatio();
+    Pages();
     verdict_.groups.push_back(std::move(stats_));
     return std::move(verdict_);
   }
@@ -87,6 +88,7 @@ class Judge {
   void IterationRates();
   void WakeLatencies();
   void MigrationRatio();
+  void Pages();
 
   const GroupEvidence& group_;
   const Checks& checks_;
@@ -340,6 +342,16 @@ void Judge::MigrationRatio() {
                       *stats_.migration_ratio, *checks_.max_migration_ratio));
 }
 
+void Judge::Pages() {
+  PagesJudged judged = JudgePages(group_.reports, group_.pages, checks_);
+  evaluated_.pages.Merge(judged.evaluated);
+  stats_.page_locality = judged.locality;
+  stats_.cross_node_migration_ratio = judged.cross_node_migration_ratio;
+  for (Finding& finding : judged.findings) {
+    Add(finding.kind, std::move(finding.message));
+  }
+}
+
 }  // namespace
 
 void Evaluated::Merge(const Evaluated& other) {
@@ -352,6 +364,7 @@ void Evaluated::Merge(const Evaluated& other) {
   wake_latency_cv |= other.wake_latency_cv;
   iteration_rate |= other.iteration_rate;
   migration_ratio |= other.migration_ratio;
+  pages.Merge(other.pages);
 }
 
 uint64_t JudgedOffCpuNs(const WorkerReport& report,
@@ -419,13 +432,15 @@ std::vector<Finding> NotEvaluated(const Checks& checks,
           "min_iteration_rate", "no worker reported");
   require(checks.max_migration_ratio.has_value(), evaluated.migration_ratio,
           "max_migration_ratio", "no work group finished an iteration");
-  const char* kNoPages = "workers do not measure page placement yet";
-  require(checks.min_page_locality.has_value(), false, "min_page_locality",
-          kNoPages);
-  require(checks.max_cross_node_migration_ratio.has_value(), false,
-          "max_cross_node_migration_ratio", kNoPages);
-  require(checks.max_slow_tier_ratio.has_value(), false, "max_slow_tier_ratio",
-          kNoPages);
+  const char* kNoPlace =
+      "no worker with a cpuset or nodes to bind to reported its pages";
+  require(checks.min_page_locality.has_value(), evaluated.pages.locality,
+          "min_page_locality", kNoPlace);
+  require(checks.max_cross_node_migration_ratio.has_value(),
+          evaluated.pages.cross_node, "max_cross_node_migration_ratio",
+          "the kernel counts no migrated pages, or no worker reported its own");
+  require(checks.max_slow_tier_ratio.has_value(), evaluated.pages.slow_tier,
+          "max_slow_tier_ratio", kNoPlace);
   return findings;
 }
 

@@ -13,6 +13,7 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "ktstr/checks.h"
+#include "ktstr/internal/judge_pages.h"
 #include "ktstr/verdict.h"
 #include "ktstr/worker_report.h"
 
@@ -29,6 +30,7 @@ struct Evaluated {
   bool wake_latency_cv = false;
   bool iteration_rate = false;
   bool migration_ratio = false;
+  PagesEvaluated pages;
 
   void Merge(const Evaluated& other);
 };
@@ -42,6 +44,7 @@ struct GroupEvidence {
   std::map<uint32_t, std::optional<std::vector<int>>> placements;
   // For how long cpu.max kept its cgroup from running, summed over CPUs.
   absl::Duration throttled;
+  PagePlacement pages;
 };
 
 // Judges one group. Pure: formulas in docs/checks.md.

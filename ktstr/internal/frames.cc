@@ -125,6 +125,8 @@ void Convert(const GroupStats& from, v1::GroupStats* to) {
   set(from.mean_run_delay_us, &G::set_mean_run_delay_us);
   set(from.worst_run_delay_us, &G::set_worst_run_delay_us);
   set(from.migration_ratio, &G::set_migration_ratio);
+  set(from.page_locality, &G::set_page_locality);
+  set(from.cross_node_migration_ratio, &G::set_cross_node_migration_ratio);
   set(from.frozen_ms, &G::set_frozen_ms);
   set(from.throttled_ms, &G::set_throttled_ms);
 }

@@ -10,7 +10,7 @@
 namespace ktstr::internal {
 namespace {
 
-constexpr char kVersion = 1;
+constexpr char kVersion = 2;
 constexpr size_t kMaxSetupError = 4096;
 
 class Writer {
@@ -113,6 +113,7 @@ std::string EncodeWorkerReport(WorkerReport report) {
   out.Signed(report.pid);
   out.Number(report.completed);
   out.Number(report.has_schedstat);
+  out.Number(report.is_messenger);
   out.Signed(report.max_gap_cpu);
   ForEachCounter(report, [&](uint64_t value) { out.Number(value); });
   out.Text(absl::string_view(report.setup_error).substr(0, kMaxSetupError));
@@ -127,6 +128,13 @@ std::string EncodeWorkerReport(WorkerReport report) {
     out.Number(residence.epoch);
     out.Signed(residence.cpu);
   }
+  out.Number(report.numa_pages.size());
+  for (const auto& [node, pages] : report.numa_pages) {
+    out.Signed(node);
+    out.Number(pages);
+  }
+  out.Number(report.vmstat_numa_pages_migrated.has_value());
+  out.Number(report.vmstat_numa_pages_migrated.value_or(0));
   std::sort(report.resume_latencies_ns.begin(),
             report.resume_latencies_ns.end());
   out.Number(report.resume_latencies_ns.size());
@@ -140,13 +148,14 @@ std::string EncodeWorkerReport(WorkerReport report) {
 
 absl::StatusOr<WorkerReport> DecodeWorkerReport(absl::string_view bytes) {
   if (bytes.empty() || bytes.front() != kVersion) {
-    return absl::InvalidArgumentError("worker report: not version 1");
+    return absl::InvalidArgumentError("worker report: not version 2");
   }
   Reader in(bytes.substr(1));
   WorkerReport report;
   report.pid = static_cast<int>(in.Signed());
   report.completed = in.Number() != 0;
   report.has_schedstat = in.Number() != 0;
+  report.is_messenger = in.Number() != 0;
   report.max_gap_cpu = static_cast<int>(in.Signed());
   ForEachCounter(report, [&](uint64_t& value) { value = in.Number(); });
   report.setup_error = in.Text(kMaxSetupError);
@@ -161,6 +170,13 @@ absl::StatusOr<WorkerReport> DecodeWorkerReport(absl::string_view bytes) {
     residence.epoch = static_cast<uint32_t>(in.Number());
     residence.cpu = static_cast<int>(in.Signed());
   }
+  for (size_t left = in.Count(WorkerReport::kMaxNodes); left > 0; --left) {
+    const int node = static_cast<int>(in.Signed());
+    report.numa_pages[node] = in.Number();
+  }
+  const bool has_migrated = in.Number() != 0;
+  const uint64_t migrated = in.Number();
+  if (has_migrated) report.vmstat_numa_pages_migrated = migrated;
   report.resume_latencies_ns.resize(in.Count(WorkerReport::kMaxLatencies));
   uint64_t previous = 0;
   for (uint64_t& latency : report.resume_latencies_ns) {

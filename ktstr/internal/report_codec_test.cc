@@ -39,6 +39,9 @@ WorkerReport Sample() {
   report.schedstat_cpu_ns = 11;
   report.schedstat_run_delay_ns = 12;
   report.schedstat_run_count = 13;
+  report.is_messenger = true;
+  report.numa_pages = {{0, 17}, {3, 1u << 20}};
+  report.vmstat_numa_pages_migrated = 0;
   report.setup_error = "policy fifo(1): no";
   return report;
 }
@@ -70,6 +73,9 @@ TEST(ReportCodecTest, EveryFieldSurvives) {
   EXPECT_EQ(got.schedstat_cpu_ns, 11u);
   EXPECT_EQ(got.schedstat_run_delay_ns, 12u);
   EXPECT_EQ(got.schedstat_run_count, 13u);
+  EXPECT_TRUE(got.is_messenger);
+  EXPECT_EQ(got.numa_pages, sent.numa_pages);
+  EXPECT_EQ(got.vmstat_numa_pages_migrated, 0u);
   EXPECT_EQ(got.setup_error, sent.setup_error);
 }
 

@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/cpu_list.h"
 #include "base/status_macros.h"
+#include "ktstr/internal/memory_rules.h"
 
 namespace ktstr::internal {
 namespace {
@@ -283,9 +284,12 @@ absl::Status Stage::Spawn(const std::string& cgroup, const Work& work,
   WorkerGroupSpec spec{
       .type = work.work_type(),
       .policy = work.sched_policy(),
+      .memory = work.memory_policy(),
       .workers = workers,
       .seed = SeededStream(context_.seed()).Fork(++groups_spawned_),
       .is_steal_aware = context_.profile().subtracts_stolen_time};
+  ABSL_RETURN_IF_ERROR(
+      CheckMemoryPolicy(spec.memory, Effective(cgroup), context_.topology()));
   ABSL_ASSIGN_OR_RETURN(spec.affinities,
                         ResolveAffinity(work.cpu_affinity(), cgroup, workers));
   ABSL_ASSIGN_OR_RETURN(std::unique_ptr<WorkerGroup> group,
@@ -368,6 +372,16 @@ absl::Status Stage::MoveAllTasks(const std::string& from, const std::string& to,
   return absl::OkStatus();
 }
 
+PagePlacement Stage::PlacementOf(const Group& group) const {
+  PagePlacement placement{.expected_nodes = ExpectedNodes(
+                              group.workers->spec().memory,
+                              Effective(group.cgroup), context_.topology())};
+  for (const NumaNode& node : context_.topology().nodes()) {
+    if (node.is_memory_only()) placement.memory_only_nodes.push_back(node.id);
+  }
+  return placement;
+}
+
 void Stage::CollectWhere(const std::function<bool(const Group&)>& selected) {
   ThawFor(selected);
   for (Group& group : groups_) {
@@ -379,7 +393,8 @@ void Stage::CollectWhere(const std::function<bool(const Group&)>& selected) {
         .cgroup = group.cgroup,
         .reports = group.workers->StopAndCollect(),
         .placements = std::move(group.placements),
-        .throttled = group.throttled + Throttled(group.cgroup)};
+        .throttled = group.throttled + Throttled(group.cgroup),
+        .pages = PlacementOf(group)};
     verdict_.Merge(
         EvaluateGroup(evidence, checks_, context_.profile(), evaluated_));
   }

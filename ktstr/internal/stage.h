@@ -116,6 +116,7 @@ class Stage {
   // then records what they are allowed.
   absl::Status ChangePlacement(const std::string& cgroup,
                                const std::function<absl::Status()>& change);
+  PagePlacement PlacementOf(const Group& group) const;
   void CollectWhere(const std::function<bool(const Group&)>& selected);
   void RemoveDirs(Owner owner);
 

@@ -15,6 +15,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "ktstr/internal/numa_text.h"
 
 namespace ktstr::internal {
 namespace {
@@ -25,6 +26,8 @@ constexpr uint64_t kStealGapNs = 10'000'000;
 constexpr uint64_t kStealUnitNs = 10'000'000;
 constexpr int kStealColumn = 8;
 constexpr int kMaxStealCpu = 4096;
+// Little enough not to count among the pages of the work.
+constexpr size_t kMaxText = 1 << 16;
 
 uint64_t ReadClock(clockid_t id) {
   timespec now{};
@@ -54,19 +57,35 @@ class KernelProbe : public WorkerProbe {
   }
 
   std::vector<uint64_t> ReadStealNs() override {
-    int fd = open("/proc/stat", O_RDONLY | O_CLOEXEC);
+    absl::string_view text = ReadText("/proc/stat");
+    return ParseStealNs(text.data(), text.size());
+  }
+
+  std::map<int, uint64_t> ReadNumaPages() override {
+    return ParseNumaMaps(ReadText("/proc/self/numa_maps"));
+  }
+
+  std::optional<uint64_t> ReadPagesMigrated() override {
+    return ParsePagesMigrated(ReadText("/proc/vmstat"));
+  }
+
+ private:
+  // The whole lines of the first kMaxText bytes; empty where there is no such
+  // file. Valid until the next call.
+  absl::string_view ReadText(const char* path) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return {};
-    text_.resize(1 << 16);
+    text_.resize(kMaxText);
     size_t size = 0;
     for (ssize_t got = 0; size < text_.size(); size += got) {
       got = read(fd, text_.data() + size, text_.size() - size);
       if (got <= 0) break;
     }
     close(fd);
-    return ParseStealNs(text_.data(), size);
+    absl::string_view text(text_.data(), size);
+    return text.substr(0, text.rfind('\n') + 1);
   }
 
- private:
   std::vector<char> text_;
 };
 
@@ -106,6 +125,7 @@ Telemetry::Telemetry(const Options& options)
 
 void Telemetry::Begin() {
   report_.pid = getpid();
+  begin_pages_migrated_ = options_.probe->ReadPagesMigrated();
   begin_schedstat_ = options_.probe->ReadSchedstat();
   if (options_.is_steal_aware) steal_ = options_.probe->ReadStealNs();
   begin_cpu_ns_ = options_.probe->CpuTimeNs();
@@ -220,6 +240,10 @@ void Telemetry::NoteGap(uint64_t now) {
   report_.max_gap_at_ns = now - begin_ns_;
 }
 
+void Telemetry::NotePages() {
+  report_.numa_pages = options_.probe->ReadNumaPages();
+}
+
 WorkerReport Telemetry::Finish() {
   uint64_t now = options_.probe->NowNs();
   uint64_t cpu_time = options_.probe->CpuTimeNs();
@@ -240,6 +264,12 @@ WorkerReport Telemetry::Finish() {
         Less(end->run_delay_ns, begin_schedstat_->run_delay_ns);
     report_.schedstat_run_count =
         Less(end->run_count, begin_schedstat_->run_count);
+  }
+  if (report_.numa_pages.empty()) NotePages();
+  std::optional<uint64_t> migrated = options_.probe->ReadPagesMigrated();
+  if (begin_pages_migrated_ && migrated) {
+    report_.vmstat_numa_pages_migrated =
+        Less(*migrated, *begin_pages_migrated_);
   }
   report_.completed = true;
   return std::move(report_);

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <vector>
 
@@ -32,6 +33,9 @@ class WorkerProbe {
   // Nanoseconds the host took from each CPU since boot; index is the CPU.
   // Empty when unknown.
   virtual std::vector<uint64_t> ReadStealNs() = 0;
+  // See WorkerReport.
+  virtual std::map<int, uint64_t> ReadNumaPages() = 0;
+  virtual std::optional<uint64_t> ReadPagesMigrated() = 0;
 };
 
 // The kernel's answers. Lives forever; one per process is enough.
@@ -81,6 +85,10 @@ class Telemetry {
   // One sleep or wait took `ns` until this worker ran again.
   void Woke(uint64_t ns);
 
+  // Takes the pages now, before the work gives its memory back; without a call
+  // Finish() does.
+  void NotePages();
+
   uint64_t NowNs() { return options_.probe->NowNs(); }
 
   // Stop: the finished report, `completed`.
@@ -105,6 +113,7 @@ class Telemetry {
   uint64_t frozen_at_wake_ns_ = 0;
   int cpu_ = -1;
   std::optional<Schedstat> begin_schedstat_;
+  std::optional<uint64_t> begin_pages_migrated_;
   std::optional<Residence> last_residence_;
   std::vector<uint64_t> steal_;
   uint64_t steal_read_ns_ = 0;

@@ -22,6 +22,8 @@ class FakeProbe : public WorkerProbe {
   int Cpu() override { return cpu; }
   std::optional<Schedstat> ReadSchedstat() override { return schedstat; }
   std::vector<uint64_t> ReadStealNs() override { return steal; }
+  std::map<int, uint64_t> ReadNumaPages() override { return pages; }
+  std::optional<uint64_t> ReadPagesMigrated() override { return migrated; }
 
   // Time passes on the CPU.
   void Run(uint64_t ns) {
@@ -34,7 +36,33 @@ class FakeProbe : public WorkerProbe {
   int cpu = 0;
   std::optional<Schedstat> schedstat;
   std::vector<uint64_t> steal;
+  std::map<int, uint64_t> pages;
+  std::optional<uint64_t> migrated;
 };
+
+TEST(TelemetryTest, PagesAreThoseOfTheWorkNotOfItsEnd) {
+  FakeProbe probe;
+  probe.migrated = 100;
+  Telemetry telemetry({.probe = &probe});
+  telemetry.Begin();
+  probe.pages = {{0, 5}, {1, 900}};
+  telemetry.NotePages();
+  probe.pages = {{0, 5}};
+  probe.migrated = 130;
+  WorkerReport report = telemetry.Finish();
+  EXPECT_EQ(report.numa_pages, (std::map<int, uint64_t>{{0, 5}, {1, 900}}));
+  EXPECT_EQ(report.vmstat_numa_pages_migrated, 30u);
+}
+
+TEST(TelemetryTest, AKernelWithoutNumaBalancingHasNoPagesMigrated) {
+  FakeProbe probe;
+  probe.pages = {{0, 5}};
+  Telemetry telemetry({.probe = &probe});
+  telemetry.Begin();
+  WorkerReport report = telemetry.Finish();
+  EXPECT_EQ(report.numa_pages, (std::map<int, uint64_t>{{0, 5}}));
+  EXPECT_EQ(report.vmstat_numa_pages_migrated, std::nullopt);
+}
 
 TEST(TelemetryTest, TimesAreDeltasFromBegin) {
   FakeProbe probe;

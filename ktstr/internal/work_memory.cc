@@ -64,6 +64,7 @@ absl::Status CachePressureLoop(const CacheParams& params, StopFlag stop,
     walk.Touch(kTouches);
     telemetry.EndIteration(kTouches);
   }
+  telemetry.NotePages();
   return absl::OkStatus();
 }
 
@@ -76,6 +77,7 @@ absl::Status CacheYieldLoop(const CacheParams& params, StopFlag stop,
     SampledYield(telemetry);
     telemetry.EndIteration(kTouches);
   }
+  telemetry.NotePages();
   return absl::OkStatus();
 }
 
@@ -90,6 +92,7 @@ absl::Status CachePipeLoop(const CachePipeParams& params,
     if (!ExchangeByte(seat, stop, telemetry)) break;
     telemetry.EndIteration(params.burst_iters);
   }
+  telemetry.NotePages();
   return absl::OkStatus();
 }
 
@@ -106,6 +109,7 @@ absl::Status PageFaultChurnLoop(const PageFaultChurnParams& params,
     for (uint32_t i = 0; i < params.touches_per_cycle; ++i) {
       region.Write(random.Below(pages) * kPageBytes);
     }
+    if (stop.is_set()) telemetry.NotePages();
     ABSL_RETURN_IF_ERROR(region.Drop());
     Spin(params.spin_iters);
     telemetry.EndIteration(uint64_t{params.touches_per_cycle} +

@@ -113,7 +113,7 @@ void ComputeLoop(const FanOutComputeParams& params, GroupWords& group,
   uint64_t seen = group.generation.load(std::memory_order_acquire);
   while (!stop.is_set()) {
     Awaited awaited = AwaitGeneration(group, seen, stop, telemetry);
-    if (awaited.generation == seen) return;
+    if (awaited.generation == seen) break;
     // Of several messages the first one woke this worker, and it came just
     // after the wait began: the messenger does not pause.
     bool missed_some = awaited.generation - seen > 1;
@@ -124,13 +124,14 @@ void ComputeLoop(const FanOutComputeParams& params, GroupWords& group,
     telemetry.Woke(now > woken_at ? now - woken_at : 0);
     seen = awaited.generation;
     Sleep(params.sleep.count(), stop, telemetry, Sampling::kOff);
-    for (uint32_t i = 0; i < params.operations; ++i) {
-      if (stop.is_set()) return;
+    uint32_t done = 0;
+    for (; done < params.operations && !stop.is_set(); ++done) {
       matrices.Multiply();
       telemetry.Progress(1);
     }
-    telemetry.EndIteration(0);
+    if (done == params.operations) telemetry.EndIteration(0);
   }
+  telemetry.NotePages();
 }
 
 }  // namespace

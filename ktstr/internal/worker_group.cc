@@ -130,6 +130,7 @@ absl::Status WorkerGroup::Fork(int index, int start_fd) {
   WorkerAssignment assignment{
       .type = &spec_.type,
       .policy = spec_.policy,
+      .memory = &spec_.memory,
       .seat = seat,
       .live_iterations = &shared_->slots()[index].iterations,
       .placement_epoch = &shared_->epoch,

@@ -28,6 +28,7 @@ namespace ktstr::internal {
 struct WorkerGroupSpec {
   WorkType type;
   SchedPolicy policy;
+  MemPolicy memory;
   int workers = 0;
   // One list a worker, or none at all; an empty list is no affinity call.
   std::vector<std::vector<int>> affinities;

@@ -172,6 +172,39 @@ TEST(WorkerGroupTest, BatchAndIdlePoliciesApply) {
   }
 }
 
+// The machine may have one node or many, and a kernel that counts no pages.
+TEST(WorkerGroupTest, PagesOfTheWorkAreCountedByNode) {
+  const bool is_counted = access("/proc/self/numa_maps", R_OK) == 0;
+  std::vector<WorkerReport> reports = RunUntil(
+      {.type = WorkType::cache_pressure({.size_kb = 8192}), .workers = 1}, 300);
+  uint64_t pages = 0;
+  for (const auto& [node, count] : reports[0].numa_pages) pages += count;
+  if (is_counted) {
+    EXPECT_GE(pages, 2048u);
+    EXPECT_LE(pages, 8192u);
+  } else {
+    EXPECT_EQ(pages, 0u);
+  }
+}
+
+TEST(WorkerGroupTest, AnImpossibleMemoryPolicyIsReported) {
+  std::vector<WorkerReport> reports =
+      RunUntil({.type = WorkType::cpu_spin(),
+                .memory = MemPolicy::bind({1023}),
+                .workers = 1},
+               1);
+  EXPECT_THAT(reports[0].setup_error, HasSubstr("memory policy bind(1023): "));
+}
+
+TEST(WorkerGroupTest, TheFirstOfAFanOutIsItsMessenger) {
+  std::vector<WorkerReport> reports = RunUntil(
+      {.type = WorkType::futex_fan_out({.fan_out = 1}), .workers = 4}, 2);
+  ASSERT_THAT(reports, SizeIs(4));
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_EQ(reports[i].is_messenger, i % 2 == 0);
+  }
+}
+
 TEST(WorkerGroupTest, PlacementEpochsSeparateResidences) {
   std::unique_ptr<WorkerGroup> group =
       Spawn({.type = WorkType::cpu_spin(), .workers = 1});

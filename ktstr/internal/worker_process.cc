@@ -20,6 +20,7 @@
 #include "base/cpu_list.h"
 #include "base/file.h"
 #include "ktstr/internal/affinity.h"
+#include "ktstr/internal/memory_rules.h"
 #include "ktstr/internal/report_codec.h"
 #include "ktstr/internal/telemetry.h"
 
@@ -131,6 +132,7 @@ WorkerReport RunBody(const WorkerAssignment& assignment) {
   absl::Status status =
       RunWorkLoop(*assignment.type, assignment.seat, stop, telemetry);
   WorkerReport report = telemetry.Finish();
+  report.is_messenger = IsMessenger(*assignment.type, assignment.seat);
   if (!status.ok()) report.setup_error = std::string(status.message());
   return report;
 }
@@ -142,6 +144,7 @@ void RunWorkerProcess(const WorkerAssignment& assignment) {
   if (!AwaitStart(assignment.start_fd)) _exit(1);
   std::string setup_error = ApplyAffinity(assignment.affinity);
   if (setup_error.empty()) setup_error = ApplyPolicy(assignment.policy);
+  if (setup_error.empty()) setup_error = ApplyMemoryPolicy(*assignment.memory);
   WorkerReport report = RunBody(assignment);
   if (!setup_error.empty()) report.setup_error = setup_error;
   bool is_sent =

@@ -19,6 +19,7 @@ namespace ktstr::internal {
 struct WorkerAssignment {
   const WorkType* type = nullptr;
   SchedPolicy policy;
+  const MemPolicy* memory = nullptr;
   std::vector<int> affinity;  // empty: no call
   WorkerSeat seat;
   std::atomic<uint64_t>* live_iterations = nullptr;
