@@ -5,28 +5,25 @@
 #define KTSTR_GUESTD_FRAMES_H_
 
 #include <cstdint>
-#include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/optional.h"
+#include "base/length_frames.h"
 #include "proto/test_frame.pb.h"
 
 namespace ktstr::guestd {
 
 // Takes what a test binary wrote into its frame pipe apart.
 //
-// Shape: each frame is a length (4 bytes, little endian, 1 to kMaxFrameBytes)
-//        and that many bytes of a serialized TestFrame.
+// Shape: LengthFrameReader's, each frame a serialized TestFrame.
 // Trust: the bytes may be anything; memory stays below one frame plus one
 // piece.
 class FrameReader {
  public:
   static constexpr uint32_t kMaxFrameBytes = 1 << 20;
 
-  void Append(absl::string_view bytes) {
-    buffer_.append(bytes.data(), bytes.size());
-  }
+  void Append(absl::string_view bytes) { frames_.Append(bytes); }
 
   // The next whole frame; nullopt when more bytes are needed.
   //
@@ -35,10 +32,10 @@ class FrameReader {
   absl::StatusOr<absl::optional<v1::TestFrame>> Next();
 
   // Bytes of a frame that is not whole yet.
-  size_t pending_bytes() const { return buffer_.size(); }
+  size_t pending_bytes() const { return frames_.pending_bytes(); }
 
  private:
-  std::string buffer_;
+  LengthFrameReader frames_{kMaxFrameBytes};
   absl::Status broken_;
 };
 
