@@ -154,6 +154,15 @@ constexpr bool IsTestName(std::string_view name) {
 
 using BodyFunction = absl::StatusOr<Verdict> (*)(const Context& ctx);
 
+// What the catalogue (ktstr/catalog) says about a scenario it registers.
+struct ScenarioNote {
+  std::string_view category;
+  std::string_view description;
+  // Flags it is about, by the names schedulers usually have for them.
+  FixedList<std::string_view, 4> required_flags;
+  FixedList<std::string_view, 4> excluded_flags;
+};
+
 // One declared test; a constant in the link-time list.
 struct TestEntry {
   std::string_view name;
@@ -161,6 +170,7 @@ struct TestEntry {
   int line;
   TestOptions options;
   BodyFunction body;
+  const ScenarioNote* scenario = nullptr;
 };
 
 }  // namespace internal

@@ -4,6 +4,7 @@
 #include "ktstr/topology.h"
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 #include <utility>
 
@@ -274,6 +275,25 @@ const NumaNode* GuestTopology::find_node(int id) const {
     if (node.id == id) return &node;
   }
   return nullptr;
+}
+
+std::vector<std::vector<int>> GuestTopology::wrapping_windows(
+    int n, double overlap) const {
+  std::vector<std::vector<int>> windows;
+  const int total = total_cpus();
+  const int base = n > 0 ? total / n : 0;
+  // A product a hair above a whole number is that number.
+  const int shared = static_cast<int>(std::ceil(base * overlap - 1e-9));
+  const int stride = base > shared ? base - shared : 1;
+  for (int i = 0; i < n; ++i) {
+    std::vector<int> cpus;
+    for (int k = 0; k < std::max(1, base); ++k) {
+      cpus.push_back(all_cpus_[(int64_t{i} * stride + k) % total]);
+    }
+    std::sort(cpus.begin(), cpus.end());
+    windows.push_back(std::move(cpus));
+  }
+  return windows;
 }
 
 std::vector<int> GuestTopology::nodes_of(absl::Span<const int> cpus) const {

@@ -74,6 +74,12 @@ class GuestTopology {
   std::vector<int> cpus_of_node(int id) const;
   const NumaNode* find_node(int id) const;
 
+  // `n` sets of max(1, trunc(T/n)) of all T CPUs, each beginning where the one
+  // before it has `overlap` (rounded up) of its CPUs left, at least one CPU
+  // further on; beyond the last CPU they go on with the first. Ascending each.
+  // T = 12, n = 3, overlap 0.5: 0-3, 2-5, 4-7.
+  std::vector<std::vector<int>> wrapping_windows(int n, double overlap) const;
+
   // Ids of the nodes of the LLCs that hold any of `cpus`, ascending.
   std::vector<int> nodes_of(absl::Span<const int> cpus) const;
 

@@ -160,5 +160,19 @@ TEST(GuestTopologyTest, DeclaredMachineHasItsShape) {
   EXPECT_EQ(machine.distance(0, 1), 20);
 }
 
+TEST(GuestTopologyTest, WindowsShareAndWrap) {
+  // base 4, shared 2, stride 2.
+  EXPECT_THAT(GuestTopology::FromDeclared(*Topology::Parse("1n1l12c1t"))
+                  .wrapping_windows(3, .5),
+              ElementsAre(ElementsAre(0, 1, 2, 3), ElementsAre(2, 3, 4, 5),
+                          ElementsAre(4, 5, 6, 7)));
+  GuestTopology pair =
+      GuestTopology::FromDeclared(*Topology::Parse("1n1l2c1t"));
+  // More windows than CPUs: one CPU each, the third begins again.
+  EXPECT_THAT(pair.wrapping_windows(3, .5),
+              ElementsAre(ElementsAre(0), ElementsAre(1), ElementsAre(0)));
+  EXPECT_THAT(pair.wrapping_windows(0, .5), ElementsAre());
+}
+
 }  // namespace
 }  // namespace ktstr

@@ -81,6 +81,13 @@ void Describe(const SchedulerDef& from, v1::SchedulerDescription* to) {
   to->set_config_file(std::string(from.config_file().value_or("")));
 }
 
+void Describe(const ScenarioNote& from, v1::ScenarioNote* to) {
+  to->set_category(std::string(from.category));
+  to->set_description(std::string(from.description));
+  Copy(from.required_flags, to->mutable_required_flags());
+  Copy(from.excluded_flags, to->mutable_excluded_flags());
+}
+
 absl::Status Describe(const TestEntry& from, v1::TestDescription* to) {
   const TestOptions& options = from.options;
   to->set_name(std::string(from.name));
@@ -108,6 +115,9 @@ absl::Status Describe(const TestEntry& from, v1::TestDescription* to) {
   to->set_ignored_by_default(options.ignored_by_default);
   to->set_performance_mode(options.performance_mode);
   Copy(options.extra_sched_args, to->mutable_extra_scheduler_args());
+  if (from.scenario != nullptr) {
+    Describe(*from.scenario, to->mutable_scenario());
+  }
   return absl::OkStatus();
 }
 
