@@ -25,6 +25,8 @@ void AddKernelCommands(CLI::App& app, Command& chosen);  // kernel ...
 void AddVerifierCommand(CLI::App& app, Command& chosen);
 void AddShellCommand(CLI::App& app, Command& chosen);
 void AddDoctorCommand(CLI::App& app, Command& chosen);
+void AddHostCommands(CLI::App& app, Command& chosen);  // host ...
+void AddScenariosCommand(CLI::App& app, Command& chosen);
 void AddFleetCommands(CLI::App& app, Command& chosen);  // hosts, show
 
 // Prints "ktstrctl: error: ..." to standard error; returns `exit_code`.

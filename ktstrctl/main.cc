@@ -69,6 +69,8 @@ int main(int argc, char** argv) {
   ktstr::ktstrctl::Command chosen;
   ktstr::ktstrctl::AddSubmitCommand(app, chosen);
   ktstr::ktstrctl::AddListCommands(app, chosen);
+  ktstr::ktstrctl::AddScenariosCommand(app, chosen);
+  ktstr::ktstrctl::AddHostCommands(app, chosen);
   ktstr::ktstrctl::AddKernelCommands(app, chosen);
   ktstr::ktstrctl::AddVerifierCommand(app, chosen);
   ktstr::ktstrctl::AddShellCommand(app, chosen);

@@ -14,6 +14,7 @@ targets=(
   //vmm:vmm
   //guestd:guestd
   //ktstr:verifier_suite
+  //ktstr/catalog:catalog
   //kernel:ktstr_fetch
   //examples:first_light
   //examples:kernel_schedulers

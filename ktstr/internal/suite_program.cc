@@ -4,6 +4,7 @@
 #include "ktstr/internal/suite_program.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "base/file.h"
+#include "base/unique_fd.h"
 #include "ktstr/internal/cgroup_tree.h"
 #include "ktstr/internal/listing.h"
 #include "ktstr/internal/registry.h"
@@ -69,6 +71,13 @@ void ResetSignals() {
   signal(SIGPIPE, SIG_IGN);
 }
 
+// All of them, those of cgroups below included.
+void KillTasks(const std::string& cgroup) {
+  absl::StatusOr<UniqueFd> file =
+      OpenFile(JoinPath(cgroup, "cgroup.kill"), O_WRONLY);
+  if (file.ok()) WriteAll(file->get(), "1").IgnoreError();
+}
+
 int RunOne(const std::string& name) {
   ResetSignals();
   if (absl::Status status = CheckTests(LinkedTests()); !status.ok()) {
@@ -96,6 +105,24 @@ int RunOne(const std::string& name) {
   return status.ok() ? kExitOk : Fail(kExitMiss, status);
 }
 
+// For whoever ran a test here and killed it.
+int CleanUp() {
+  if (!FileExists(kCgroupRoot)) {
+    printf("nothing to clean up\n");
+    return kExitOk;
+  }
+  // Kernels before 5.14 do not have the file: tasks are moved out then.
+  KillTasks(kCgroupRoot);
+  MakeKernelCgroupTree({.root = kCgroupRoot, .write_timeout = kSlowWrite})
+      ->RemoveAll();
+  if (FileExists(kCgroupRoot)) {
+    return Fail(kExitMiss, absl::UnavailableError(absl::StrCat(
+                               kCgroupRoot, " could not be removed")));
+  }
+  printf("removed %s\n", kCgroupRoot);
+  return kExitOk;
+}
+
 int Help() {
   printf(
       "%s: a ktstr test suite.\n"
@@ -103,6 +130,7 @@ int Help() {
       "                      `ktstrctl submit --help` for ARGS\n"
       "  --ktstr-list        write the suite description (protocol buffer)\n"
       "  --ktstr-run TEST    run one test on this machine; for guests\n"
+      "  --ktstr-cleanup     end and remove what a killed test left here\n"
       "Tests: %s\n",
       SuiteName().c_str(), TestNames().c_str());
   return kExitOk;
@@ -157,6 +185,11 @@ int RunSuiteProgram(absl::Span<const std::string> args) {
     if (args.size() == 2) return RunOne(args[1]);
     return Fail(kExitUsage, absl::InvalidArgumentError(
                                 "--ktstr-run takes one argument, a test"));
+  }
+  if (!args.empty() && args[0] == "--ktstr-cleanup") {
+    if (args.size() == 1) return CleanUp();
+    return Fail(kExitUsage, absl::InvalidArgumentError(
+                                "--ktstr-cleanup takes no argument"));
   }
   return Submit(args);
 }

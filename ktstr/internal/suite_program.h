@@ -21,6 +21,8 @@ inline constexpr int kExitMiss = 3;
 //   --ktstr-list      one serialized SuiteDescription on standard output
 //   --ktstr-run TEST  runs one test here; for guests. 0 once the verdict is
 //                     delivered, whatever it says
+//   --ktstr-cleanup   ends processes and removes cgroups that a --ktstr-run
+//                     left behind because it was killed
 //   --help            what there is
 //   anything else     becomes `ktstrctl submit SELF args...`, found by
 //                     $KTSTR_CTL, beside this program, on PATH
