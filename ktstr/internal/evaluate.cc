@@ -4,6 +4,7 @@
 #include "ktstr/internal/evaluate.h"
 
 #include <algorithm>
+#include <limits>
 #include <set>
 #include <utility>
 
@@ -82,6 +83,7 @@ class Judge {
   void NoteSetupErrors();
   void Starvation();
   void Spread();
+  double SpreadSlack() const;
   void Gaps();
   void Isolation();
   void WorkRates();
@@ -95,6 +97,8 @@ class Judge {
   const JudgingProfile& profile_;
   Evaluated& evaluated_;
   std::vector<double> off_cpu_pct_;
+  // Of the workers that have an off-CPU time.
+  uint64_t least_counted_ns_ = std::numeric_limits<uint64_t>::max();
   std::vector<uint64_t> latencies_;  // sorted
   uint64_t latency_total_ = 0;
   GroupStats stats_;
@@ -118,6 +122,8 @@ void Judge::FillStats() {
     stats_.work_units += report.work_units;
     if (report.wall_time_ns > 0) {
       off_cpu_pct_.push_back(JudgedOffCpuPct(report, profile_));
+      least_counted_ns_ =
+          std::min(least_counted_ns_, CountedNs(report, profile_));
       double gap_ms = static_cast<double>(report.max_gap_ns) / kNsPerMs;
       if (gap_ms > stats_.max_gap_ms.value_or(-1)) {
         stats_.max_gap_ms = gap_ms;
@@ -197,18 +203,33 @@ void Judge::Starvation() {
   }
 }
 
+// In points.
+double Judge::SpreadSlack() const {
+  if (!profile_.subtracts_stolen_time) return 0;
+  if (least_counted_ns_ <= kSpreadSlackNs) return 100;
+  return 100.0 * kSpreadSlackNs / static_cast<double>(least_counted_ns_);
+}
+
 void Judge::Spread() {
   if (off_cpu_pct_.size() < 2) return;
   evaluated_.spread = true;
   double limit = checks_.max_spread_pct.value_or(profile_.max_spread_pct);
-  if (!(*stats_.spread_pct > limit)) return;
+  const double slack = SpreadSlack();
+  if (!(*stats_.spread_pct > limit + slack)) return;
+  std::string in_time;
+  if (slack > 0) {
+    in_time = absl::StrFormat(
+        " and %d ms of the %.0f ms it left", kSpreadSlackNs / 1'000'000,
+        static_cast<double>(least_counted_ns_) / kNsPerMs);
+  }
   Add(FindingKind::kUnfair,
       absl::StrFormat(
           "off-CPU time of %d workers on %d CPUs spreads by %.1f points "
-          "(%.1f%% to %.1f%%), limit %.1f (%s)%s",
+          "(%.1f%% to %.1f%%), limit %.1f (%s%s)%s",
           stats_.workers, stats_.cpus, *stats_.spread_pct,
           *stats_.min_off_cpu_pct, *stats_.max_off_cpu_pct, limit,
-          LimitOrigin(checks_.max_spread_pct.has_value()), Excused(0)));
+          LimitOrigin(checks_.max_spread_pct.has_value()), in_time,
+          Excused(0)));
 }
 
 void Judge::Gaps() {
@@ -388,14 +409,17 @@ uint64_t JudgedOffCpuNs(const WorkerReport& report,
   return off_cpu - std::min(stolen, off_cpu);
 }
 
+uint64_t CountedNs(const WorkerReport& report, const JudgingProfile& profile) {
+  const uint64_t left_out = report.off_cpu_ns - JudgedOffCpuNs(report, profile);
+  return report.wall_time_ns - std::min(left_out, report.wall_time_ns);
+}
+
 double JudgedOffCpuPct(const WorkerReport& report,
                        const JudgingProfile& profile) {
-  const uint64_t judged = JudgedOffCpuNs(report, profile);
-  const uint64_t counted = report.wall_time_ns - (report.off_cpu_ns - judged);
-  const uint64_t whole =
-      std::max(counted, std::min(report.wall_time_ns, kMinCountedNs));
-  if (whole == 0) return 0;
-  return 100.0 * static_cast<double>(judged) / static_cast<double>(whole);
+  const uint64_t counted = CountedNs(report, profile);
+  if (counted == 0) return 0;
+  return 100.0 * static_cast<double>(JudgedOffCpuNs(report, profile)) /
+         static_cast<double>(counted);
 }
 
 Verdict EvaluateGroup(const GroupEvidence& group, const Checks& checks,

@@ -61,14 +61,19 @@ std::vector<Finding> NotEvaluated(const Checks& checks,
 uint64_t JudgedOffCpuNs(const WorkerReport& report,
                         const JudgingProfile& profile);
 
-// The same in percent of the time that clock counts, [0, 100], for a report
-// with wall time: a host that takes most of the time away must not make
-// differences look small. Of kMinCountedNs at least, or of the wall time where
-// that is shorter: a few slices of what little was left are no difference.
+// The time that clock counts: the wall time less what JudgedOffCpuNs leaves
+// out.
+uint64_t CountedNs(const WorkerReport& report, const JudgingProfile& profile);
+
+// Off-CPU time in percent of the counted time, [0, 100]: a host that takes most
+// of the time away must not make differences look small. 0 where none is left.
 double JudgedOffCpuPct(const WorkerReport& report,
                        const JudgingProfile& profile);
 
-inline constexpr uint64_t kMinCountedNs = 500'000'000;
+// On an overcommitted host a spread is only beyond its limit by more than this
+// much time: of what little it may have left, a few slices (20 ms is the
+// default one of sched_ext) are no difference.
+inline constexpr uint64_t kSpreadSlackNs = 60'000'000;
 
 }  // namespace ktstr::internal
 
