@@ -110,10 +110,12 @@ std::vector<std::string> FixtureArgs() {
 void ExpectAsFixture(const FixtureExpectation& expected,
                      const VariantResult& result) {
   SCOPED_TRACE(result.variant);
-  EXPECT_EQ(result.outcome, expected.outcome) << result.reason;
+  EXPECT_EQ(result.outcome, expected.outcome) << result.reason << "\n"
+                                              << result.file.dump(1) << "\n"
+                                              << result.console;
   EXPECT_THAT(result.reason, ContainsRegex(expected.reason));
   EXPECT_THAT(result.scheduler_log, ContainsRegex(expected.log));
-  EXPECT_EQ(result.scheduler_exit, expected.exit) << result.file.dump(1);
+  EXPECT_EQ(result.scheduler_exit, expected.exit);
   ExpectEvidence(result, expected.exit);
   if (expected.finding.empty()) {
     EXPECT_THAT(result.finding_kinds, SizeIs(0)) << result.finding_text;

@@ -80,6 +80,7 @@ VariantResult ParseResult(const std::string& text, const std::string& dir) {
     };
     result.scheduler_log = read("scheduler");
     result.dump = read("dump");
+    result.console = read("console");
   }
   return result;
 }

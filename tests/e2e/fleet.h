@@ -46,6 +46,7 @@ struct VariantResult {
   std::string scheduler_exit;  // its kind; empty when there is none
   std::string scheduler_log;   // as kept; empty when there is none
   std::string dump;            // of sched_ext; the same
+  std::string console;         // the same
   nlohmann::json file;
 };
 
