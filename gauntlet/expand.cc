@@ -217,31 +217,41 @@ class Expander {
                           const SchedulerChoice& choice, const Profile& profile,
                           size_t kernel) {
     const TestCase& test = request_.tests[test_index];
-    std::string name =
+    const std::string name =
         NameOf(test, stage, choice, profile, &request_.kernels[kernel]);
     if (names_.size() < kMostNamesOffered) names_.push_back(name);
-    if (!filter_.Wants(test.name, name, test.is_ignored_by_default)) {
-      return absl::OkStatus();
+    for (int run = 1; run <= test.repeat; ++run) {
+      const std::string run_name =
+          test.repeat > 1 ? absl::StrCat(name, "#", run) : name;
+      if (!filter_.Wants(test.name, name, test.is_ignored_by_default) &&
+          !filter_.Wants(test.name, run_name, test.is_ignored_by_default)) {
+        continue;
+      }
+      if (!choice.why_missing.empty()) {
+        return absl::InvalidArgumentError(choice.why_missing);
+      }
+      ABSL_RETURN_IF_ERROR(AddRun({.name = run_name,
+                                   .test = test_index,
+                                   .scheduler = choice.index,
+                                   .kernel = kernel,
+                                   .preset = stage.preset,
+                                   .topology = stage.topology,
+                                   .profile = profile,
+                                   .run = run}));
     }
-    if (!choice.why_missing.empty()) {
-      return absl::InvalidArgumentError(choice.why_missing);
-    }
+    return absl::OkStatus();
+  }
+
+  absl::Status AddRun(Variant variant) {
     if (expansion_.variants.size() == request_.max_variants) {
       return absl::InvalidArgumentError(absl::StrCat(
           "the run would have more than ", request_.max_variants,
           " variants; narrow it by filters, presets or excluded flags"));
     }
-    uint64_t seed = VariantSeed(request_.seed, name);
-    expansion_.variants.push_back(
-        {.name = std::move(name),
-         .test = test_index,
-         .scheduler = choice.index,
-         .kernel = kernel,
-         .preset = stage.preset,
-         .topology = stage.topology,
-         .memory_mib = EffectiveMemoryMib(stage.topology, test.memory_mib),
-         .profile = profile,
-         .seed = seed});
+    variant.memory_mib = EffectiveMemoryMib(
+        variant.topology, request_.tests[variant.test].memory_mib);
+    variant.seed = VariantSeed(request_.seed, variant.name);
+    expansion_.variants.push_back(std::move(variant));
     return absl::OkStatus();
   }
 

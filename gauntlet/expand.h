@@ -38,6 +38,8 @@ struct TestCase {
   FlagChoice flag_choice;
   std::optional<DeclaredScheduler> scheduler;
   bool is_ignored_by_default = false;
+  // Runs of each combination, at least 1.
+  int repeat = 1;
 };
 
 // What is expanded: tests x presets x schedulers x flag profiles x kernels.
@@ -66,7 +68,8 @@ struct Variant {
   // "ktstr/TEST" for a base variant, "gauntlet/TEST/PRESET/PROFILE" for one of
   // a preset. With two or more schedulers a base name gains "/SCHEDULER" and a
   // profile is prefixed by "SCHEDULER:"; with two or more kernels the name
-  // gains "/KERNEL". Unique in the expansion.
+  // gains "/KERNEL". Runs of a repeated test end in "#1", "#2", ... Unique in
+  // the expansion.
   std::string name;
   // Positions in the request's lists.
   size_t test = 0;
@@ -78,6 +81,8 @@ struct Variant {
   // Effective: max(CPUs * 64, 256, the test's floor).
   int64_t memory_mib = 0;
   Profile profile;
+  // Which run of a repeated test, from 1.
+  int run = 1;
   uint64_t seed = 0;
 };
 
@@ -88,7 +93,8 @@ struct Exclusion {
   std::string reason;
 };
 
-// Ordered by test, preset, scheduler, profile, kernel, each as in the request.
+// Ordered by test, preset, scheduler, profile, kernel, run, each as in the
+// request.
 struct Expansion {
   std::vector<Variant> variants;
   std::vector<Exclusion> excluded;

@@ -18,6 +18,7 @@ using ::absl_testing::StatusIs;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::SizeIs;
 
 TestCase MakeTest(std::string name) {
   return {.name = std::move(name),
@@ -113,6 +114,27 @@ TEST(ExpandTest, NothingLeftIsAnErrorWithTheFirstReason) {
   request.tests[0].is_ignored_by_default = true;
   EXPECT_THAT(Expand(request), StatusIs(absl::StatusCode::kInvalidArgument,
                                         HasSubstr("ignored by default")));
+}
+
+TEST(ExpandTest, RepeatedTestHasOneVariantARun) {
+  Request request = Basic();
+  request.tests[0].repeat = 3;
+  ASSERT_OK_AND_ASSIGN(Expansion expansion, Expand(request));
+  EXPECT_THAT(Names(expansion), ElementsAre("ktstr/steady#1", "ktstr/steady#2",
+                                            "ktstr/steady#3"));
+  EXPECT_EQ(expansion.variants[2].run, 3);
+  EXPECT_NE(expansion.variants[0].seed, expansion.variants[1].seed);
+  // By its name all of it, or one run.
+  request.filters = {"ktstr/steady"};
+  EXPECT_THAT(Names(Expand(request)), SizeIs(3));
+  request.filters = {"ktstr/steady#2"};
+  EXPECT_THAT(Names(Expand(request)), ElementsAre("ktstr/steady#2"));
+  request.filters = {"ktstr/steady#4"};
+  EXPECT_THAT(Expand(request), StatusIs(absl::StatusCode::kInvalidArgument));
+  request.filters.clear();
+  request.max_variants = 2;
+  EXPECT_THAT(Expand(request), StatusIs(absl::StatusCode::kInvalidArgument,
+                                        HasSubstr("more than 2 variants")));
 }
 
 TEST(ExpandTest, DeclaredSchedulerRunsWithItsProfiles) {

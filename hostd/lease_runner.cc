@@ -11,6 +11,7 @@
 #include "base/proto_time.h"
 #include "base/status_macros.h"
 #include "hostd/classify.h"
+#include "hostd/expectation.h"
 #include "hostd/performance_plan.h"
 #include "hostd/watchdog_override.h"
 #include "model/guest_layout.h"
@@ -109,6 +110,8 @@ ktstr::v1::AttemptResult LeaseRunner::Run(const ktstr::v1::Attempt& attempt,
     evidence.stop = control->reason();
   }
   Classification judged = Classify(evidence);
+  ApplyExpectation(attempt.variant().expectation(),
+                   result.scheduler_exit().kind(), &judged);
   if (result.has_watchdog() && !result.watchdog().had_effect()) {
     judged.findings.push_back(WatchdogFinding(result.watchdog()));
   }

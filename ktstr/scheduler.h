@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "ktstr/checks.h"
+#include "ktstr/declared_topology.h"
 #include "ktstr/fixed_list.h"
 #include "model/scheduler_rules.h"
 
@@ -60,6 +61,19 @@ class SchedulerDef {
   constexpr SchedulerDef checks(const Checks& checks) const {
     SchedulerDef copy = *this;
     copy.checks_ = checks;
+    return copy;
+  }
+
+  // Of tests that do not say, each field by itself.
+  constexpr SchedulerDef topology(const DeclaredTopology& topology) const {
+    SchedulerDef copy = *this;
+    copy.topology_ = topology;
+    return copy;
+  }
+  constexpr SchedulerDef constraints(
+      const DeclaredConstraints& constraints) const {
+    SchedulerDef copy = *this;
+    copy.constraints_ = constraints;
     return copy;
   }
 
@@ -125,6 +139,10 @@ class SchedulerDef {
   }
   constexpr const FixedList<SchedulerFlag, 24>& flags() const { return flags_; }
   constexpr const Checks& check_layer() const { return checks_; }
+  constexpr const DeclaredTopology& topology() const { return topology_; }
+  constexpr const DeclaredConstraints& constraints() const {
+    return constraints_;
+  }
   constexpr const FixedList<KernelSetting, 16>& sysctls() const {
     return sysctls_;
   }
@@ -162,6 +180,8 @@ class SchedulerDef {
   FixedList<std::string_view, 16> args_;
   FixedList<SchedulerFlag, 24> flags_;
   Checks checks_;
+  DeclaredTopology topology_;
+  DeclaredConstraints constraints_;
   FixedList<KernelSetting, 16> sysctls_;
   FixedList<std::string_view, 16> kargs_;
   std::optional<std::string_view> cgroup_parent_;

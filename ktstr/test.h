@@ -32,31 +32,14 @@
 #include "absl/status/statusor.h"
 #include "ktstr/checks.h"
 #include "ktstr/context.h"
+#include "ktstr/declared_topology.h"
+#include "ktstr/expectation.h"
 #include "ktstr/fixed_list.h"
+#include "ktstr/quarantine.h"
 #include "ktstr/scheduler.h"
 #include "ktstr/verdict.h"
 
 namespace ktstr {
-
-// Topology of the base run. Whole guest: llcs; per LLC: cores; per core:
-// threads.
-struct DeclaredTopology {
-  std::optional<int> numa_nodes;  // default 1
-  std::optional<int> llcs;        // default 1
-  std::optional<int> cores;       // default 2
-  std::optional<int> threads;     // default 1
-};
-
-// Which presets the test expands over.
-struct DeclaredConstraints {
-  std::optional<int> min_numa_nodes;  // default 1
-  std::optional<int> max_numa_nodes;  // default 1
-  std::optional<int> min_llcs;        // default 1
-  std::optional<int> max_llcs;        // default 12
-  std::optional<int> min_cpus;        // default 1
-  std::optional<int> max_cpus;        // default 192
-  bool requires_smt = false;
-};
 
 struct TestOptions {
   // Unset: what the submission names, else the kernel's default.
@@ -73,6 +56,14 @@ struct TestOptions {
   std::optional<int> workers_per_cgroup;  // default 2
   // The upper layer.
   Checks checks;
+  // To fail, and how: expect(FindingKind::kStuck). Unset: to pass.
+  Expectation expect;
+  // Runs of each variant, 1 to 100, each with a seed and a result of its own,
+  // and how many of them must pass.
+  std::optional<int> repeat;   // default 1
+  std::optional<int> require;  // default all
+  // Empty: its failures count.
+  Quarantine quarantine;
   // Listed, but only run when a filter names it exactly.
   bool ignored_by_default = false;
   // Dedicated hardware: vCPUs pinned to host cores of their own in a real-time
@@ -95,30 +86,76 @@ enum class OptionsRule {
   kDurationPositive,
   kWorkersPositive,
   kConstraintMaxZero,
-  kConstraintOrder,
+  kNumaOrder,
+  kLlcOrder,
+  kCpuOrder,
+  kExpectable,
+  kExitNeedsProgram,
+  kRepeatRange,
+  kRequireRange,
+  kQuarantine,
   kScheduler,
   kExtraArgsNeedProgram,
 };
+
+inline constexpr int kMaxRepeat = 100;
 
 constexpr bool IsPositiveIfSet(const std::optional<int>& value) {
   return !value || *value > 0;
 }
 
-constexpr bool IsOrdered(const std::optional<int>& low,
-                         const std::optional<int>& high) {
-  return !low || !high || *low <= *high;
+// With what the scheduler declares and the defaults below.
+constexpr DeclaredTopology TopologyOf(const TestOptions& options) {
+  DeclaredTopology topology = options.topology;
+  if (options.scheduler != nullptr) {
+    topology = topology.Or(options.scheduler->topology());
+  }
+  return topology.Or(DeclaredTopology::Defaults());
+}
+
+constexpr DeclaredConstraints ConstraintsOf(const TestOptions& options) {
+  DeclaredConstraints constraints = options.constraints;
+  if (options.scheduler != nullptr) {
+    constraints = constraints.Or(options.scheduler->constraints());
+  }
+  return constraints.Or(DeclaredConstraints::Defaults());
+}
+
+constexpr bool HasProgram(const TestOptions& options) {
+  return options.scheduler != nullptr && !options.scheduler->binary().empty();
+}
+
+// Of what is made of the outcome.
+constexpr OptionsRule FirstBrokenPolicy(const TestOptions& options) {
+  const Expectation& expected = options.expect;
+  if (!AreExpectable(expected.findings()) ||
+      !AreExpectable(expected.tolerated())) {
+    return OptionsRule::kExpectable;
+  }
+  if (expected.scheduler_exit() && options.scheduler != nullptr &&
+      !HasProgram(options)) {
+    return OptionsRule::kExitNeedsProgram;
+  }
+  const int repeat = options.repeat.value_or(1);
+  if (repeat < 1 || repeat > kMaxRepeat) return OptionsRule::kRepeatRange;
+  const int require = options.require.value_or(repeat);
+  if (require < 1 || require > repeat) return OptionsRule::kRequireRange;
+  const Quarantine& quarantine = options.quarantine;
+  if (quarantine.is_set() &&
+      (quarantine.reason.empty() || !IsDay(quarantine.until))) {
+    return OptionsRule::kQuarantine;
+  }
+  return OptionsRule::kNone;
 }
 
 constexpr OptionsRule FirstBrokenRule(const TestOptions& options) {
-  const DeclaredTopology& t = options.topology;
-  const DeclaredConstraints& c = options.constraints;
+  const DeclaredTopology t = TopologyOf(options);
+  const DeclaredConstraints c = ConstraintsOf(options);
   if (!IsPositiveIfSet(t.numa_nodes) || !IsPositiveIfSet(t.llcs) ||
       !IsPositiveIfSet(t.cores) || !IsPositiveIfSet(t.threads)) {
     return OptionsRule::kTopologyPositive;
   }
-  if (t.llcs.value_or(1) % t.numa_nodes.value_or(1) != 0) {
-    return OptionsRule::kLlcsPerNode;
-  }
+  if (*t.llcs % *t.numa_nodes != 0) return OptionsRule::kLlcsPerNode;
   if (!IsPositiveIfSet(options.memory_mib)) return OptionsRule::kMemoryPositive;
   if (options.duration && options.duration->count() <= 0) {
     return OptionsRule::kDurationPositive;
@@ -130,20 +167,17 @@ constexpr OptionsRule FirstBrokenRule(const TestOptions& options) {
       !IsPositiveIfSet(c.max_cpus)) {
     return OptionsRule::kConstraintMaxZero;
   }
-  if (!IsOrdered(c.min_numa_nodes, c.max_numa_nodes) ||
-      !IsOrdered(c.min_llcs, c.max_llcs) ||
-      !IsOrdered(c.min_cpus, c.max_cpus)) {
-    return OptionsRule::kConstraintOrder;
-  }
+  if (*c.min_numa_nodes > *c.max_numa_nodes) return OptionsRule::kNumaOrder;
+  if (*c.min_llcs > *c.max_llcs) return OptionsRule::kLlcOrder;
+  if (*c.min_cpus > *c.max_cpus) return OptionsRule::kCpuOrder;
   const SchedulerDef* scheduler = options.scheduler;
   if (scheduler != nullptr && FirstSchedulerProblem(*scheduler).why) {
     return OptionsRule::kScheduler;
   }
-  if (!options.extra_sched_args.empty() &&
-      (scheduler == nullptr || scheduler->binary().empty())) {
+  if (!options.extra_sched_args.empty() && !HasProgram(options)) {
     return OptionsRule::kExtraArgsNeedProgram;
   }
-  return OptionsRule::kNone;
+  return FirstBrokenPolicy(options);
 }
 
 // The value of a declared name that must not hold path separators.
@@ -183,36 +217,50 @@ struct TestEntry {
 
 // Declares and registers the test `test`. No central list: every object file of
 // the program contributes to the section "ktstr_tests".
-#define KTSTR_TEST(test, ...)                                              \
-  static ::absl::StatusOr<::ktstr::Verdict> test##_ktstr_body(             \
-      const ::ktstr::Context& ctx);                                        \
-  static constexpr ::ktstr::TestOptions test##_ktstr_options = [] {        \
-    using namespace ::std::chrono_literals;                                \
-    return ::ktstr::TestOptions{__VA_ARGS__};                              \
-  }();                                                                     \
-  KTSTR_RULE_(test, kTopologyPositive, "every topology axis must be > 0"); \
-  KTSTR_RULE_(test, kLlcsPerNode, "llcs must be divisible by numa_nodes"); \
-  KTSTR_RULE_(test, kMemoryPositive, "memory_mib must be > 0");            \
-  KTSTR_RULE_(test, kDurationPositive, "duration must be > 0");            \
-  KTSTR_RULE_(test, kWorkersPositive, "workers_per_cgroup must be > 0");   \
-  KTSTR_RULE_(test, kConstraintMaxZero, "max_* constraints must be > 0");  \
-  KTSTR_RULE_(test, kConstraintOrder, "min_* must not exceed max_*");      \
-  KTSTR_RULE_(test, kScheduler,                                            \
-              "a karg, sysctl, file or cgroup_parent of its scheduler is " \
-              "one of those that model/scheduler_rules.h refuses");        \
-  KTSTR_RULE_(test, kExtraArgsNeedProgram,                                 \
-              "extra_sched_args need a scheduler that is a program");      \
-  static constexpr ::ktstr::internal::TestEntry test##_ktstr_entry = {     \
-      .name = #test,                                                       \
-      .file = __FILE__,                                                    \
-      .line = __LINE__,                                                    \
-      .options = test##_ktstr_options,                                     \
-      .body = &test##_ktstr_body};                                         \
-  [[gnu::used,                                                             \
-    gnu::section(                                                          \
-        "ktstr_tests")]] static const ::ktstr::internal::TestEntry* const  \
-      test##_ktstr_listed = &test##_ktstr_entry;                           \
-  static ::absl::StatusOr<::ktstr::Verdict> test##_ktstr_body(             \
+#define KTSTR_TEST(test, ...)                                               \
+  static ::absl::StatusOr<::ktstr::Verdict> test##_ktstr_body(              \
+      const ::ktstr::Context& ctx);                                         \
+  static constexpr ::ktstr::TestOptions test##_ktstr_options = [] {         \
+    using namespace ::std::chrono_literals;                                 \
+    return ::ktstr::TestOptions{__VA_ARGS__};                               \
+  }();                                                                      \
+  KTSTR_RULE_(test, kTopologyPositive, "every topology axis must be > 0");  \
+  KTSTR_RULE_(test, kLlcsPerNode, "llcs must be divisible by numa_nodes");  \
+  KTSTR_RULE_(test, kMemoryPositive, "memory_mib must be > 0");             \
+  KTSTR_RULE_(test, kDurationPositive, "duration must be > 0");             \
+  KTSTR_RULE_(test, kWorkersPositive, "workers_per_cgroup must be > 0");    \
+  KTSTR_RULE_(test, kConstraintMaxZero, "max_* constraints must be > 0");   \
+  KTSTR_RULE_(test, kNumaOrder,                                             \
+              "min_numa_nodes must not exceed max_numa_nodes (default 1)"); \
+  KTSTR_RULE_(test, kLlcOrder,                                              \
+              "min_llcs must not exceed max_llcs (default 12)");            \
+  KTSTR_RULE_(test, kCpuOrder,                                              \
+              "min_cpus must not exceed max_cpus (default 192)");           \
+  KTSTR_RULE_(test, kExpectable,                                            \
+              "expect takes no kUnspecified, kTestBodyError or "            \
+              "kNotEvaluated: a broken test is never what was meant");      \
+  KTSTR_RULE_(test, kExitNeedsProgram,                                      \
+              "expect_scheduler_exit needs a scheduler that is a program"); \
+  KTSTR_RULE_(test, kRepeatRange, "repeat must be 1 to 100");               \
+  KTSTR_RULE_(test, kRequireRange, "require must be 1 to repeat");          \
+  KTSTR_RULE_(test, kQuarantine,                                            \
+              "quarantine needs a reason and a last day \"YYYY-MM-DD\"");   \
+  KTSTR_RULE_(test, kScheduler,                                             \
+              "a karg, sysctl, file or cgroup_parent of its scheduler is "  \
+              "one of those that model/scheduler_rules.h refuses");         \
+  KTSTR_RULE_(test, kExtraArgsNeedProgram,                                  \
+              "extra_sched_args need a scheduler that is a program");       \
+  static constexpr ::ktstr::internal::TestEntry test##_ktstr_entry = {      \
+      .name = #test,                                                        \
+      .file = __FILE__,                                                     \
+      .line = __LINE__,                                                     \
+      .options = test##_ktstr_options,                                      \
+      .body = &test##_ktstr_body};                                          \
+  [[gnu::used,                                                              \
+    gnu::section(                                                           \
+        "ktstr_tests")]] static const ::ktstr::internal::TestEntry* const   \
+      test##_ktstr_listed = &test##_ktstr_entry;                            \
+  static ::absl::StatusOr<::ktstr::Verdict> test##_ktstr_body(              \
       [[maybe_unused]] const ::ktstr::Context& ctx)
 
 #endif  // KTSTR_KTSTR_TEST_H_

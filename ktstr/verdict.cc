@@ -38,6 +38,16 @@ const char* FindingKindName(FindingKind kind) {
       return "NotEvaluated";
     case FindingKind::kOther:
       return "Other";
+    case FindingKind::kSchedulerNotAttached:
+      return "SchedulerNotAttached";
+    case FindingKind::kKernelPanic:
+      return "KernelPanic";
+    case FindingKind::kGuestHung:
+      return "GuestHung";
+    case FindingKind::kSchedulerStalled:
+      return "SchedulerStalled";
+    case FindingKind::kSchedulerEjected:
+      return "SchedulerEjected";
   }
   return "Unspecified";
 }

@@ -12,8 +12,7 @@
 namespace ktstr {
 
 // What a finding is about. Filters use kinds, never messages. Numbers and
-// meanings are those of ktstr.v1.FindingKind (internal/frames.cc asserts it);
-// kinds that only the host or guestd can find are left out.
+// meanings are those of ktstr.v1.FindingKind (internal/frames.cc asserts it).
 enum class FindingKind : int {
   kUnspecified = 0,
   kStarved = 1,
@@ -29,6 +28,12 @@ enum class FindingKind : int {
   kTestBodyError = 16,
   kNotEvaluated = 17,
   kOther = 19,
+  // Found by the host or guestd; a test can only expect them.
+  kSchedulerNotAttached = 12,
+  kKernelPanic = 13,
+  kGuestHung = 14,
+  kSchedulerStalled = 20,
+  kSchedulerEjected = 21,
 };
 
 // "Starved", "TestBodyError", ...

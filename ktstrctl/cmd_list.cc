@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The ktstr authors
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -35,7 +36,12 @@ json TestJson(const v1::TestDescription& test) {
       {"scheduler", test.scheduler().name().empty()
                         ? json()
                         : json(test.scheduler().name())},
-      {"ignored_by_default", test.ignored_by_default()}};
+      {"ignored_by_default", test.ignored_by_default()},
+      {"repeat", std::max(1, test.repeat())},
+      {"require", std::max(1, test.require())},
+      {"is_expected_to_fail", test.has_expectation()},
+      {"quarantined_until",
+       test.has_quarantine() ? json(test.quarantine().until()) : json()}};
 }
 
 int ListTests(const std::string& path, bool is_json) {

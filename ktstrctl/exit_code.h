@@ -7,7 +7,7 @@
 namespace ktstr::ktstrctl {
 
 // What the program's exit code means, the same for every command.
-inline constexpr int kExitPassed = 0;       // all passed or were skipped
+inline constexpr int kExitPassed = 0;       // all passed, skipped or forgiven
 inline constexpr int kExitFailed = 1;       // a FAIL or an ERROR
 inline constexpr int kExitUsage = 2;        // bad input; nothing was started
 inline constexpr int kExitMissed = 3;       // our machinery broke, no FAIL

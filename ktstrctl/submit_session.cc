@@ -29,6 +29,7 @@
 #include "ktstrctl/terminal.h"
 #include "proto/fleet.pb.h"
 #include "results/junit.h"
+#include "results/leniency.h"
 #include "results/report.h"
 #include "results/result_directory.h"
 #include "results/table.h"
@@ -267,7 +268,8 @@ class Session {
     }
     if (!options_.junit_path.empty()) {
       ABSL_RETURN_IF_ERROR(WriteFileAtomically(
-          options_.junit_path, results::JunitXml(run, variants)));
+          options_.junit_path,
+          results::JunitXml(run, variants, LeniencyOf(variants))));
     }
     return summary;
   }
@@ -284,6 +286,9 @@ class Session {
     for (const std::string& warning : results::BudgetWarnings(variants)) {
       Print(absl::StrCat(warning, "\n"));
     }
+    for (const std::string& note : LeniencyOf(variants).Notes()) {
+      Print(absl::StrCat(note, "\n"));
+    }
     double seconds = absl::ToDoubleSeconds(RealClock().Monotonic() - started_);
     Print(absl::StrCat(results::TotalsLine(follower_->Counts(), seconds),
                        "\nresults: ", results_->path(), "\n"));
@@ -294,13 +299,21 @@ class Session {
     fflush(out_);
   }
 
+  static results::Leniency LeniencyOf(
+      const std::vector<const v1::Variant*>& variants) {
+    return results::Leniency(variants, RealClock().Now());
+  }
+
   int ExitCode() const {
     v1::RunCounts counts = follower_->Counts();
+    const std::vector<const v1::Variant*> variants = follower_->variants();
+    const results::Leniency leniency = LeniencyOf(variants);
     if (follower_->was_cancelled()) return kExitCancelled;
-    if (counts.failed() + counts.errors() > 0) return kExitFailed;
+    if (leniency.failures() > 0) return kExitFailed;
     if (counts.cancelled() > 0) return kExitCancelled;
     bool is_whole = follower_->trouble().empty() &&
-                    counts.passed() + counts.skipped() == counts.total();
+                    counts.passed() + counts.skipped() + leniency.forgiven() ==
+                        counts.total();
     return is_whole ? kExitPassed : kExitMissed;
   }
 

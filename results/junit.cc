@@ -20,8 +20,10 @@ double Seconds(const google::protobuf::Duration& duration) {
 }
 
 // Name of the child element that says how the case ended; empty for a pass.
-absl::string_view ElementFor(int outcome) {
-  switch (outcome) {
+absl::string_view ElementFor(const v1::Variant& variant,
+                             const Leniency& leniency) {
+  if (!leniency.WhyForgiven(variant).empty()) return "skipped";
+  switch (variant.result().outcome()) {
     case v1::PASS:
       return "";
     case v1::FAIL:
@@ -41,10 +43,11 @@ struct Totals {
   double seconds = 0;
 };
 
-Totals Count(const std::vector<const v1::Variant*>& variants) {
+Totals Count(const std::vector<const v1::Variant*>& variants,
+             const Leniency& leniency) {
   Totals totals;
   for (const v1::Variant* variant : variants) {
-    absl::string_view element = ElementFor(variant->result().outcome());
+    absl::string_view element = ElementFor(*variant, leniency);
     totals.failures += element == "failure";
     totals.errors += element == "error";
     totals.skipped += element == "skipped";
@@ -67,13 +70,23 @@ std::string ClassName(const v1::VariantSpec& spec) {
   return absl::StrCat(suite, ".", spec.test());
 }
 
-void AppendCase(const v1::Variant& variant, std::string& xml) {
+// What a reader sees first.
+std::string MessageOf(const v1::Variant& variant, const Leniency& leniency) {
+  const std::string reason = PrintableLine(ReasonOf(variant), 1000);
+  const std::string why = leniency.WhyForgiven(variant);
+  if (why.empty()) return reason;
+  return absl::StrCat(OutcomeName(variant.result().outcome()), ", ", why, ": ",
+                      reason);
+}
+
+void AppendCase(const v1::Variant& variant, const Leniency& leniency,
+                std::string& xml) {
   const v1::AttemptResult& result = variant.result();
   absl::StrAppend(
       &xml, "    <testcase classname=\"", XmlText(ClassName(variant.spec())),
       "\" name=\"", XmlText(variant.spec().name()), "\" ",
       absl::StrFormat("time=\"%.3f\"", Seconds(result.wall_time())));
-  absl::string_view element = ElementFor(result.outcome());
+  absl::string_view element = ElementFor(variant, leniency);
   if (element.empty()) {
     absl::StrAppend(&xml, "/>\n");
     return;
@@ -82,8 +95,8 @@ void AppendCase(const v1::Variant& variant, std::string& xml) {
   if (element != "skipped") {
     absl::StrAppend(&xml, " type=\"", OutcomeName(result.outcome()), "\"");
   }
-  absl::StrAppend(&xml, " message=\"",
-                  XmlText(PrintableLine(ReasonOf(variant), 1000)), "\"");
+  absl::StrAppend(&xml, " message=\"", XmlText(MessageOf(variant, leniency)),
+                  "\"");
   if (element == "skipped") {
     absl::StrAppend(&xml, "/>\n");
   } else {
@@ -106,8 +119,10 @@ std::string XmlText(absl::string_view text) {
 }
 
 std::string JunitXml(const v1::Run& run,
-                     const std::vector<const v1::Variant*>& variants) {
-  std::string counts = CountAttributes(variants.size(), Count(variants));
+                     const std::vector<const v1::Variant*>& variants,
+                     const Leniency& leniency) {
+  std::string counts =
+      CountAttributes(variants.size(), Count(variants, leniency));
   std::string xml = absl::StrCat(
       "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites ", counts,
       ">\n  <testsuite name=\"", XmlText(absl::StrCat("ktstr ", run.run_id())),
@@ -121,7 +136,8 @@ std::string JunitXml(const v1::Run& run,
         "\"");
   }
   absl::StrAppend(&xml, ">\n");
-  for (const v1::Variant* variant : variants) AppendCase(*variant, xml);
+  for (const v1::Variant* variant : variants)
+    AppendCase(*variant, leniency, xml);
   absl::StrAppend(&xml, "  </testsuite>\n</testsuites>\n");
   return xml;
 }

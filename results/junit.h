@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "results/leniency.h"
 
 namespace ktstr::v1 {
 class Run;
@@ -18,12 +19,14 @@ namespace ktstr::results {
 
 // A run as JUnit XML, the dialect that CI servers read: one <testsuite>, one
 // <testcase> a variant in the order given. FAIL is <failure>, ERROR and MISS
-// are <error> (with the outcome as type), SKIP and CANCELLED are <skipped>.
+// are <error> (with the outcome as type), SKIP, CANCELLED and failures that
+// `leniency` forgives are <skipped>.
 //
 // Trust: guest text may hold any bytes; the document is well-formed XML 1.0
 //        whatever they are.
 std::string JunitXml(const v1::Run& run,
-                     const std::vector<const v1::Variant*>& variants);
+                     const std::vector<const v1::Variant*>& variants,
+                     const Leniency& leniency);
 
 // Text for an XML 1.0 attribute or element: markup escaped, everything that
 // may not stand in XML shown as in Printable().

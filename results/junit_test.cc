@@ -31,10 +31,24 @@ v1::Run MakeRun() {
   return run;
 }
 
+std::string Xml(const std::vector<const v1::Variant*>& variants) {
+  return JunitXml(MakeRun(), variants, Leniency(variants, absl::UnixEpoch()));
+}
+
+TEST(JunitTest, ForgivenFailureIsSkippedAndSaysWhy) {
+  v1::Variant fail = MakeVariant(v1::FAIL, "stalled");
+  fail.mutable_spec()->mutable_quarantine()->set_reason("issue 12");
+  fail.mutable_spec()->mutable_quarantine()->set_until("2027-01-31");
+  std::string xml = Xml({&fail});
+  EXPECT_THAT(xml, HasSubstr("failures=\"0\" errors=\"0\" skipped=\"1\""));
+  EXPECT_THAT(xml, HasSubstr("<skipped message=\"FAIL, quarantined until "
+                             "2027-01-31 (issue 12): stalled\"/>"));
+}
+
 TEST(JunitTest, WritesOneCaseAVariant) {
   v1::Variant pass = MakeVariant(v1::PASS, "");
   v1::Variant skip = MakeVariant(v1::SKIP, "needs 2 LLCs");
-  EXPECT_EQ(JunitXml(MakeRun(), {&pass, &skip}),
+  EXPECT_EQ(Xml({&pass, &skip}),
             R"(<?xml version="1.0" encoding="UTF-8"?>
 <testsuites tests="2" failures="0" errors="0" skipped="1" time="4.000">
   <testsuite name="ktstr r1" tests="2" failures="0" errors="0" skipped="1" time="4.000" timestamp="2001-09-09T01:46:40Z">
@@ -52,7 +66,7 @@ TEST(JunitTest, KeepsFailuresApartFromErrors) {
   v1::Variant error = MakeVariant(v1::ERROR, "body failed");
   v1::Variant miss = MakeVariant(v1::MISS, "no KVM");
   v1::Variant cancelled = MakeVariant(v1::CANCELLED, "");
-  std::string xml = JunitXml(MakeRun(), {&fail, &error, &miss, &cancelled});
+  std::string xml = Xml({&fail, &error, &miss, &cancelled});
   EXPECT_THAT(xml, HasSubstr("failures=\"1\" errors=\"2\" skipped=\"1\""));
   EXPECT_THAT(xml, HasSubstr("<failure type=\"FAIL\" message=\"stalled\">"));
   EXPECT_THAT(xml, HasSubstr("<error type=\"ERROR\" message=\"body failed\">"));
@@ -63,7 +77,7 @@ TEST(JunitTest, SurvivesHostileText) {
   std::string hostile("\x1b[2J\xff\"<&>]]>\0\xEF\xBF\xBE", 16);
   v1::Variant fail = MakeVariant(v1::FAIL, hostile);
   fail.mutable_result()->set_console_tail(hostile);
-  std::string xml = JunitXml(MakeRun(), {&fail});
+  std::string xml = Xml({&fail});
   EXPECT_THAT(xml, HasSubstr("message=\"\\x1b[2J\\xff&quot;&lt;&amp;&gt;]]&gt;"
                              "\\x00\\u{fffe}\""));
   for (unsigned char c : xml) {

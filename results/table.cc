@@ -29,6 +29,12 @@ std::string Cut(const std::string& text, int columns) {
   return text.substr(0, end);
 }
 
+std::string TestCell(const v1::VariantSpec& spec) {
+  return spec.has_repetition()
+             ? absl::StrCat(spec.test(), " #", spec.repetition().run())
+             : spec.test();
+}
+
 std::string TopologyCell(const v1::VariantSpec& spec) {
   return spec.preset().empty()
              ? spec.topology()
@@ -106,7 +112,7 @@ std::string VariantTable(const std::vector<const v1::Variant*>& variants,
   TextTable table(header);
   for (const v1::Variant* variant : variants) {
     const v1::VariantSpec& spec = variant->spec();
-    std::vector<std::string> row = {spec.test(), TopologyCell(spec),
+    std::vector<std::string> row = {TestCell(spec), TopologyCell(spec),
                                     SchedulerCell(spec)};
     if (has_kernels) row.push_back(spec.kernel().label());
     row.push_back(OutcomeName(variant->result().outcome()));

@@ -40,7 +40,8 @@ class TextTable {
 };
 
 // TEST, TOPOLOGY, SCHEDULER, KERNEL (only with two or more), OUTCOME, TIME,
-// REASON: one line a variant, in the order given.
+// REASON: one line a variant, in the order given. Runs of a repeated test are
+// "TEST #1", "TEST #2", ...
 std::string VariantTable(const std::vector<const v1::Variant*>& variants,
                          int width, bool has_colour);
 

@@ -88,6 +88,21 @@ json SetupJson(const v1::SchedulerSetup& setup) {
       {"disable", WritesJson(setup.disable())}};
 }
 
+json ExpectationJson(const v1::Expectation& expectation) {
+  json out = {{"findings", json::array()}, {"also", json::array()}};
+  for (int kind : expectation.findings()) {
+    out["findings"].push_back(FindingKindName(kind));
+  }
+  for (int kind : expectation.also()) {
+    out["also"].push_back(FindingKindName(kind));
+  }
+  out["scheduler_exit"] =
+      expectation.scheduler_exit() == v1::EXIT_UNSPECIFIED
+          ? json()
+          : json(SchedulerExitName(expectation.scheduler_exit()));
+  return out;
+}
+
 void AddSpec(const v1::VariantSpec& spec, json& out) {
   out["variant"] = spec.name();
   out["test_name"] = spec.test();
@@ -123,6 +138,17 @@ void AddSpec(const v1::VariantSpec& spec, json& out) {
       spec.has_duration() ? json(Milliseconds(spec.duration())) : json();
   out["workers_per_cgroup"] = spec.workers_per_cgroup();
   out["performance_mode"] = spec.performance_mode();
+  out["expectation"] =
+      spec.has_expectation() ? ExpectationJson(spec.expectation()) : json();
+  out["repetition"] = spec.has_repetition()
+                          ? json({{"run", spec.repetition().run()},
+                                  {"of", spec.repetition().of()},
+                                  {"require", spec.repetition().require()}})
+                          : json();
+  out["quarantine"] = spec.has_quarantine()
+                          ? json({{"reason", spec.quarantine().reason()},
+                                  {"until", spec.quarantine().until()}})
+                          : json();
   out["seed"] = absl::StrCat(spec.seed());
 }
 
@@ -150,7 +176,8 @@ json FindingsJson(const v1::AttemptResult& result) {
   for (const v1::Finding& finding : result.findings()) {
     findings.push_back({{"kind", FindingKindName(finding.kind())},
                         {"message", finding.message()},
-                        {"cgroup", TextOrNull(finding.cgroup())}});
+                        {"cgroup", TextOrNull(finding.cgroup())},
+                        {"is_expected", finding.is_expected()}});
   }
   return findings;
 }

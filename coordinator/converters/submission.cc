@@ -3,6 +3,7 @@
 
 #include "coordinator/converters/submission.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -23,6 +24,7 @@ constexpr int kMaxWorkers = 65536;
 constexpr int kMaxMemoryMib = 1 << 20;
 constexpr absl::Duration kLongestTest = absl::Hours(24);
 constexpr int kMaxAttempts = 100;
+constexpr int kMaxRepeat = 100;
 
 template <typename... Parts>
 absl::Status Invalid(const Parts&... parts) {
@@ -62,6 +64,14 @@ absl::Status CheckTestNumbers(const v1::TestDescription& test) {
     return Invalid("workers_per_cgroup is ", test.workers_per_cgroup(),
                    ", accepted are 1 to ", kMaxWorkers);
   }
+  if (test.repeat() < 0 || test.repeat() > kMaxRepeat) {
+    return Invalid("repeat is ", test.repeat(), ", accepted are 1 to ",
+                   kMaxRepeat);
+  }
+  if (test.require() < 0 || test.require() > std::max(1, test.repeat())) {
+    return Invalid("require is ", test.require(), " of ", test.repeat(),
+                   " runs, accepted are 1 to that");
+  }
   return absl::OkStatus();
 }
 
@@ -77,7 +87,8 @@ absl::StatusOr<gauntlet::TestCase> ToTestCase(const v1::SubmitRequest& request,
                                    from.required_flags().end()},
                       .excluded = {from.excluded_flags().begin(),
                                    from.excluded_flags().end()}},
-      .is_ignored_by_default = from.ignored_by_default()};
+      .is_ignored_by_default = from.ignored_by_default(),
+      .repeat = std::max(1, from.repeat())};
   ABSL_ASSIGN_OR_RETURN(test.topology, Topology::Parse(from.topology()));
   if (from.has_scheduler()) {
     ABSL_RETURN_IF_ERROR(CheckDeclaredScheduler(suite, from.scheduler()));
@@ -151,6 +162,21 @@ std::vector<TestOrigin> OriginsOf(const v1::SubmitRequest& request) {
   return origins;
 }
 
+// What is made of the outcome.
+void FillPolicy(const v1::TestDescription& test, int run,
+                v1::VariantSpec& spec) {
+  if (test.has_expectation()) {
+    *spec.mutable_expectation() = test.expectation();
+  }
+  if (test.repeat() > 1) {
+    spec.mutable_repetition()->set_run(run);
+    spec.mutable_repetition()->set_of(test.repeat());
+    spec.mutable_repetition()->set_require(test.require() > 0 ? test.require()
+                                                              : test.repeat());
+  }
+  if (test.has_quarantine()) *spec.mutable_quarantine() = test.quarantine();
+}
+
 }  // namespace
 
 absl::StatusOr<gauntlet::Request> ToGauntletRequest(
@@ -208,6 +234,7 @@ absl::StatusOr<std::vector<VariantDraft>> ToDrafts(
     spec.set_workers_per_cgroup(origin.test->workers_per_cgroup());
     spec.set_seed(variant.seed);
     spec.set_performance_mode(origin.test->performance_mode());
+    FillPolicy(*origin.test, variant.run, spec);
     *spec.mutable_suite_libraries() = origin.suite->libraries();
     if (spec.scheduler().has_binary() && !spec.kernel().has_sched_ext()) {
       return Invalid("scheduler ", spec.scheduler().name(),

@@ -35,6 +35,15 @@ static_assert(int{v1::TEST_BODY_ERROR} ==
 static_assert(int{v1::NOT_EVALUATED} ==
               static_cast<int>(FindingKind::kNotEvaluated));
 static_assert(int{v1::OTHER} == static_cast<int>(FindingKind::kOther));
+static_assert(int{v1::SCHEDULER_NOT_ATTACHED} ==
+              static_cast<int>(FindingKind::kSchedulerNotAttached));
+static_assert(int{v1::KERNEL_PANIC} ==
+              static_cast<int>(FindingKind::kKernelPanic));
+static_assert(int{v1::GUEST_HUNG} == static_cast<int>(FindingKind::kGuestHung));
+static_assert(int{v1::SCHEDULER_STALLED} ==
+              static_cast<int>(FindingKind::kSchedulerStalled));
+static_assert(int{v1::SCHEDULER_EJECTED} ==
+              static_cast<int>(FindingKind::kSchedulerEjected));
 
 // One numbering of actions, too: number n on the wire is bit n - 1.
 constexpr bool IsOp(v1::OpKind wire, Op::Kind kind) {

@@ -30,13 +30,39 @@ void Copy(const List& from,
 }
 
 void Describe(const DeclaredConstraints& from, v1::TopologyConstraints* to) {
-  to->set_min_numa_nodes(from.min_numa_nodes.value_or(1));
-  to->set_max_numa_nodes(from.max_numa_nodes.value_or(1));
-  to->set_min_llcs(from.min_llcs.value_or(1));
-  to->set_max_llcs(from.max_llcs.value_or(12));
-  to->set_min_cpus(from.min_cpus.value_or(1));
-  to->set_max_cpus(from.max_cpus.value_or(192));
-  to->set_requires_smt(from.requires_smt);
+  to->set_min_numa_nodes(*from.min_numa_nodes);
+  to->set_max_numa_nodes(*from.max_numa_nodes);
+  to->set_min_llcs(*from.min_llcs);
+  to->set_max_llcs(*from.max_llcs);
+  to->set_min_cpus(*from.min_cpus);
+  to->set_max_cpus(*from.max_cpus);
+  to->set_requires_smt(*from.requires_smt);
+}
+
+static_assert(int{v1::EXIT_ERROR_STALL} ==
+              static_cast<int>(SchedulerExit::kStall));
+static_assert(int{v1::EXIT_ERROR_BPF} ==
+              static_cast<int>(SchedulerExit::kErrorBpf));
+static_assert(int{v1::EXIT_ERROR} == static_cast<int>(SchedulerExit::kError));
+static_assert(int{v1::EXIT_SYSRQ} == static_cast<int>(SchedulerExit::kSysRq));
+static_assert(int{v1::EXIT_UNREGISTERED_BY_KERNEL} ==
+              static_cast<int>(SchedulerExit::kUnregisteredByKernel));
+static_assert(int{v1::EXIT_UNREGISTERED_BY_BPF} ==
+              static_cast<int>(SchedulerExit::kUnregisteredByBpf));
+static_assert(int{v1::EXIT_UNREGISTERED_BY_USER} ==
+              static_cast<int>(SchedulerExit::kUnregisteredByUser));
+
+void Describe(const Expectation& from, v1::Expectation* to) {
+  for (FindingKind kind : from.findings()) {
+    to->add_findings(static_cast<v1::FindingKind>(kind));
+  }
+  for (FindingKind kind : from.tolerated()) {
+    to->add_also(static_cast<v1::FindingKind>(kind));
+  }
+  if (from.scheduler_exit()) {
+    to->set_scheduler_exit(
+        static_cast<v1::SchedulerExitKind>(*from.scheduler_exit()));
+  }
 }
 
 template <typename List>
@@ -93,15 +119,14 @@ absl::Status Describe(const TestEntry& from, v1::TestDescription* to) {
   to->set_name(std::string(from.name));
   to->set_source_file(std::string(from.file));
   to->set_source_line(from.line);
+  const DeclaredTopology declared = TopologyOf(options);
   absl::StatusOr<Topology> topology = Topology::Create(
-      options.topology.numa_nodes.value_or(1),
-      options.topology.llcs.value_or(1), options.topology.cores.value_or(2),
-      options.topology.threads.value_or(1));
+      *declared.numa_nodes, *declared.llcs, *declared.cores, *declared.threads);
   if (!topology.ok()) {
     return Annotate(topology.status(), absl::StrCat("test ", to->name()));
   }
   to->set_topology(topology->ToString());
-  Describe(options.constraints, to->mutable_constraints());
+  Describe(ConstraintsOf(options), to->mutable_constraints());
   to->set_memory_mib(options.memory_mib.value_or(2048));
   int64_t ns = DurationOf(options).count();
   to->mutable_duration()->set_seconds(ns / 1'000'000'000);
@@ -117,6 +142,16 @@ absl::Status Describe(const TestEntry& from, v1::TestDescription* to) {
   Copy(options.extra_sched_args, to->mutable_extra_scheduler_args());
   if (from.scenario != nullptr) {
     Describe(*from.scenario, to->mutable_scenario());
+  }
+  if (!options.expect.is_to_pass()) {
+    Describe(options.expect, to->mutable_expectation());
+  }
+  to->set_repeat(options.repeat.value_or(1));
+  to->set_require(options.require.value_or(to->repeat()));
+  const Quarantine& quarantine = options.quarantine;
+  if (quarantine.is_set()) {
+    to->mutable_quarantine()->set_reason(std::string(quarantine.reason));
+    to->mutable_quarantine()->set_until(std::string(quarantine.until));
   }
   return absl::OkStatus();
 }

@@ -7,6 +7,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "ktstr/internal/registry.h"
+#include "ktstr/options.h"
 #include "ktstr/test.h"
 #include "proto/suite.pb.h"
 
@@ -33,12 +34,21 @@ constexpr SchedulerDef kScheduler =
 
 KTSTR_TEST(zebra) { return pass(); }
 
+// In another order than TestOptions has.
+KTSTR_TEST(built, Options().repeat(2).duration(250ms).memory_mib(300).topology(
+                      {.llcs = 3})) {
+  return pass();
+}
+
 KTSTR_TEST(apple, .scheduler = &kScheduler, .topology = {.llcs = 2, .cores = 4},
            .constraints = {.min_llcs = 2, .requires_smt = true},
            .memory_mib = 512, .required_flags = {"steal"}, .excluded_flags = {},
            .duration = 1500ms, .workers_per_cgroup = 3,
-           .checks = {.max_gap_ms = 5}, .ignored_by_default = true,
-           .extra_sched_args = {"--extra"}) {
+           .checks = {.max_gap_ms = 5},
+           .expect = expect(FindingKind::kStuck).tolerate(FindingKind::kUnfair),
+           .repeat = 3, .require = 2,
+           .quarantine = {.reason = "issue 12", .until = "2027-01-31"},
+           .ignored_by_default = true, .extra_sched_args = {"--extra"}) {
   return skip(ctx.topology().num_llcs() > 0 ? "a" : "b");
 }
 
@@ -59,13 +69,14 @@ TEST(ListingTest, EveryLinkedTestIsListedByName) {
   v1::SuiteDescription suite = Linked();
   EXPECT_EQ(suite.format_version(), 1);
   EXPECT_EQ(suite.name(), "suite");
-  ASSERT_EQ(suite.tests_size(), 2);
+  ASSERT_EQ(suite.tests_size(), 3);
   EXPECT_EQ(suite.tests(0).name(), "apple");
-  EXPECT_EQ(suite.tests(1).name(), "zebra");
+  EXPECT_EQ(suite.tests(1).name(), "built");
+  EXPECT_EQ(suite.tests(2).name(), "zebra");
 }
 
 TEST(ListingTest, DefaultsAreResolved) {
-  const v1::TestDescription zebra = Linked().tests(1);
+  const v1::TestDescription zebra = Linked().tests(2);
   EXPECT_EQ(zebra.topology(), "1n1l2c1t");
   EXPECT_EQ(zebra.memory_mib(), 2048);
   EXPECT_EQ(zebra.duration().seconds(), 2);
@@ -95,6 +106,29 @@ TEST(ListingTest, DeclaredOptionsArrive) {
   ASSERT_EQ(apple.scheduler().flags_size(), 2);
   EXPECT_THAT(apple.scheduler().flags(1).requires_flags(), ElementsAre("llc"));
   EXPECT_TRUE(apple.ignored_by_default());
+}
+
+TEST(ListingTest, OptionsMayBeBuiltInAnyOrder) {
+  const v1::TestDescription built = Linked().tests(1);
+  EXPECT_EQ(built.repeat(), 2);
+  EXPECT_EQ(built.duration().nanos(), 250'000'000);
+  EXPECT_EQ(built.memory_mib(), 300);
+  EXPECT_EQ(built.topology(), "1n3l2c1t");
+}
+
+TEST(ListingTest, WhatIsMadeOfTheOutcomeArrives) {
+  const v1::TestDescription apple = Linked().tests(0);
+  EXPECT_THAT(apple.expectation().findings(), ElementsAre(v1::STUCK));
+  EXPECT_THAT(apple.expectation().also(), ElementsAre(v1::UNFAIR));
+  EXPECT_EQ(apple.repeat(), 3);
+  EXPECT_EQ(apple.require(), 2);
+  EXPECT_EQ(apple.quarantine().reason(), "issue 12");
+  EXPECT_EQ(apple.quarantine().until(), "2027-01-31");
+  const v1::TestDescription zebra = Linked().tests(2);
+  EXPECT_FALSE(zebra.has_expectation());
+  EXPECT_EQ(zebra.repeat(), 1);
+  EXPECT_EQ(zebra.require(), 1);
+  EXPECT_FALSE(zebra.has_quarantine());
 }
 
 TEST(ListingTest, WhatASchedulerWantsOfItsGuestArrives) {
@@ -143,7 +177,7 @@ TEST(CheckTestsTest, RefusesValuesOutOfRange) {
   EXPECT_THAT(Check({.workers_per_cgroup = 0}), Invalid("workers"));
   EXPECT_THAT(Check({.constraints = {.max_cpus = 0}}), Invalid("max_*"));
   EXPECT_THAT(Check({.constraints = {.min_cpus = 5, .max_cpus = 4}}),
-              Invalid("min_*"));
+              Invalid("min_cpus must not exceed"));
 }
 
 // Would otherwise leave no preset at all, silently.
@@ -151,6 +185,72 @@ TEST(CheckTestsTest, RefusesAMinimumAboveADefaultMaximum) {
   EXPECT_THAT(Check({.constraints = {.min_llcs = 13}}), Invalid("max_llcs"));
   EXPECT_THAT(Check({.constraints = {.min_numa_nodes = 2}}),
               Invalid("max_numa_nodes"));
+}
+
+TEST(CheckTestsTest, RefusesExpectationsThatNobodyHas) {
+  EXPECT_THAT(Check({.expect = expect(FindingKind::kTestBodyError)}),
+              Invalid("expect takes no"));
+  EXPECT_THAT(Check({.expect = expect(FindingKind::kStuck)
+                                   .tolerate(FindingKind::kNotEvaluated)}),
+              Invalid("expect takes no"));
+  static constexpr SchedulerDef kNoProgram{"plain"};
+  EXPECT_THAT(Check({.scheduler = &kNoProgram,
+                     .expect = expect_scheduler_exit(SchedulerExit::kStall)}),
+              Invalid("needs a scheduler that is a program"));
+  EXPECT_OK(Check({.expect = expect_scheduler_exit(SchedulerExit::kStall)}));
+}
+
+TEST(CheckTestsTest, RefusesRepetitionsThatCannotBe) {
+  EXPECT_THAT(Check({.repeat = 0}), Invalid("repeat must be 1 to 100"));
+  EXPECT_THAT(Check({.repeat = 101}), Invalid("repeat must be 1 to 100"));
+  EXPECT_THAT(Check({.repeat = 3, .require = 4}), Invalid("require"));
+  EXPECT_THAT(Check({.repeat = 3, .require = 0}), Invalid("require"));
+  EXPECT_OK(Check({.repeat = 3, .require = 2}));
+}
+
+TEST(CheckTestsTest, RefusesAQuarantineWithoutReasonOrEnd) {
+  auto quarantine = [](std::string_view reason, std::string_view until) {
+    return Check({.quarantine = {.reason = reason, .until = until}});
+  };
+  EXPECT_OK(quarantine("issue 12", "2028-02-29"));
+  EXPECT_THAT(quarantine("", "2027-01-31"), Invalid("quarantine needs"));
+  for (std::string_view day :
+       {"", "tomorrow", "2027-02-29", "2027-13-01", "2027-00-10", "2027-1-31",
+        "2027-01-32", "2027-01-00", "2027/01/31", "2027-01-31 "}) {
+    EXPECT_THAT(quarantine("issue 12", day), Invalid("quarantine needs"))
+        << day;
+  }
+}
+
+TEST(InheritanceTest, EachFieldFallsBackToTheSchedulersAndThenToTheDefault) {
+  static constexpr SchedulerDef kLarge =
+      SchedulerDef("large")
+          .topology({.llcs = 4, .cores = 8})
+          .constraints({.min_llcs = 2, .max_cpus = 64, .requires_smt = true});
+  const TestOptions options = {.scheduler = &kLarge,
+                               .topology = {.cores = 3},
+                               .constraints = {.max_cpus = 32}};
+  const DeclaredTopology topology = TopologyOf(options);
+  EXPECT_EQ(topology.numa_nodes, 1);
+  EXPECT_EQ(topology.llcs, 4);
+  EXPECT_EQ(topology.cores, 3);
+  EXPECT_EQ(topology.threads, 1);
+  const DeclaredConstraints constraints = ConstraintsOf(options);
+  EXPECT_EQ(constraints.min_llcs, 2);
+  EXPECT_EQ(constraints.max_llcs, 12);
+  EXPECT_EQ(constraints.max_cpus, 32);
+  EXPECT_EQ(constraints.requires_smt, true);
+}
+
+TEST(InheritanceTest, RulesHoldForWhatIsInherited) {
+  static constexpr SchedulerDef kThree =
+      SchedulerDef("three").topology({.llcs = 3});
+  EXPECT_THAT(Check({.scheduler = &kThree, .topology = {.numa_nodes = 2}}),
+              Invalid("llcs must be divisible"));
+  static constexpr SchedulerDef kMany =
+      SchedulerDef("many").constraints({.min_cpus = 8});
+  EXPECT_THAT(Check({.scheduler = &kMany, .constraints = {.max_cpus = 4}}),
+              Invalid("min_cpus must not exceed"));
 }
 
 TEST(CheckTestsTest, RefusesFlagsThatMakeNoSense) {
