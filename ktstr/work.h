@@ -4,11 +4,13 @@
 #ifndef KTSTR_KTSTR_WORK_H_
 #define KTSTR_KTSTR_WORK_H_
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "ktstr/memory_policy.h"
 #include "ktstr/work_type.h"
 
@@ -17,7 +19,7 @@ namespace ktstr {
 // Scheduling policy of a worker. A policy that cannot be applied fails the
 // test.
 struct SchedPolicy {
-  enum class Kind { kNormal, kBatch, kIdle, kFifo, kRoundRobin };
+  enum class Kind { kNormal, kBatch, kIdle, kFifo, kRoundRobin, kDeadline };
 
   constexpr SchedPolicy() = default;
   constexpr SchedPolicy(Kind kind, int priority)
@@ -34,11 +36,30 @@ struct SchedPolicy {
     return {Kind::kRoundRobin, Clamp(priority)};
   }
 
-  // "fifo(1)".
+  // SCHED_DEADLINE: `runtime` of CPU in each `period`, by `deadline` after its
+  // begin. The kernel refuses workers that a cpuset or affinity confines, and
+  // more than it can promise.
+  static constexpr SchedPolicy deadline(std::chrono::nanoseconds runtime,
+                                        std::chrono::nanoseconds deadline,
+                                        std::chrono::nanoseconds period) {
+    SchedPolicy policy(Kind::kDeadline, 0);
+    policy.runtime = runtime;
+    policy.relative_deadline = deadline;
+    policy.period = period;
+    return policy;
+  }
+
+  // InvalidArgument unless 1024 ns <= runtime <= deadline <= period <= an hour.
+  absl::Status Validate() const;
+
+  // "fifo(1)", "deadline(2ms, 5ms, 10ms)".
   std::string ToString() const;
 
   Kind kind = Kind::kNormal;
   int priority = 0;
+  std::chrono::nanoseconds runtime{0};
+  std::chrono::nanoseconds relative_deadline{0};
+  std::chrono::nanoseconds period{0};
 
  private:
   static constexpr int Clamp(int priority) {
@@ -91,9 +112,14 @@ class Work {
   Work& affinity(Affinity affinity) {
     return affinity_ = std::move(affinity), *this;
   }
+  // Threads of each worker process, all doing the type's work; default 1. Only
+  // for types that need no group. A worker's report is about all its threads:
+  // docs/work-types.md.
+  Work& threads(int count) { return threads_ = count, *this; }
   Work& memory(MemPolicy memory) { return memory_ = std::move(memory), *this; }
 
   std::optional<int> worker_count() const { return workers_; }
+  int thread_count() const { return threads_; }
   const WorkType& work_type() const { return type_; }
   SchedPolicy sched_policy() const { return policy_; }
   const Affinity& cpu_affinity() const { return affinity_; }
@@ -101,6 +127,7 @@ class Work {
 
  private:
   std::optional<int> workers_;
+  int threads_ = 1;
   WorkType type_;
   SchedPolicy policy_;
   Affinity affinity_;

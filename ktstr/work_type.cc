@@ -3,6 +3,7 @@
 
 #include "ktstr/work_type.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -19,6 +20,9 @@ constexpr uint32_t kMaxFanOut = 4095;
 constexpr uint32_t kMaxKb = 1 << 24;  // 16 GiB
 constexpr uint32_t kMaxStride = 1 << 20;
 constexpr uint32_t kMaxPhases = 1024;
+constexpr int kMaxLoopDepth = 8;
+constexpr uint32_t kMaxTimers = 1024;
+constexpr std::chrono::nanoseconds kMinPeriod = std::chrono::microseconds(1);
 constexpr std::chrono::nanoseconds kMaxTime = std::chrono::hours(1);
 
 // Every type that can be had by name.
@@ -45,6 +49,10 @@ constexpr Named kNamed[] = {
     {"PolicyChurn", [] { return WorkType::policy_churn(); }},
     {"PageFaultChurn", [] { return WorkType::page_fault_churn(); }},
     {"MutexContention", [] { return WorkType::mutex_contention(); }},
+    {"TimerStorm", [] { return WorkType::timer_storm(); }},
+    {"SocketPingPong", [] { return WorkType::socket_ping_pong(); }},
+    {"WorkqueuePressure", [] { return WorkType::workqueue_pressure(); }},
+    {"RcuPressure", [] { return WorkType::rcu_pressure(); }},
 };
 constexpr const char* kSequenceName = "Sequence";
 constexpr const char* kCustomName = "Custom";
@@ -121,9 +129,20 @@ void Check(const FanOutComputeParams& p, Checker& c) {
       .Number("operations", p.operations, 1, kMaxIters)
       .Time("sleep", p.sleep);
 }
-void Check(const std::vector<Phase>& phases, Checker& c) {
+void CheckPhases(const std::vector<Phase>& phases, int depth, Checker& c) {
   c.Number("the number of phases", phases.size(), 1, kMaxPhases);
-  for (const Phase& phase : phases) c.Time("the time of a phase", phase.time);
+  for (const Phase& phase : phases) {
+    if (phase.kind != Phase::Kind::kLoop) {
+      c.Time("the time of a phase", phase.time);
+      continue;
+    }
+    c.Iters("the count of a loop", phase.count);
+    c.Number("the depth of loops", depth, 1, kMaxLoopDepth);
+    if (depth <= kMaxLoopDepth) CheckPhases(phase.phases, depth + 1, c);
+  }
+}
+void Check(const std::vector<Phase>& phases, Checker& c) {
+  CheckPhases(phases, 1, c);
 }
 void Check(const AffinityChurnParams& p, Checker& c) {
   c.Iters("spin_iters", p.spin_iters);
@@ -140,6 +159,19 @@ void Check(const MutexContentionParams& p, Checker& c) {
   c.Number("contenders", p.contenders, 1, kMaxFanOut)
       .Iters("hold_iters", p.hold_iters)
       .Iters("work_iters", p.work_iters);
+}
+void Check(const TimerStormParams& p, Checker& c) {
+  c.Number("timers", p.timers, 1, kMaxTimers)
+      .Time("period", p.period)
+      .Number("the period for each of the timers, in ns",
+              p.period.count() / std::max(p.timers, 1u), kMinPeriod.count(),
+              kMaxTime.count());
+}
+void Check(const SocketPingPongParams& p, Checker& c) {
+  c.Iters("spin_iters", p.spin_iters);
+}
+void Check(const WorkqueuePressureParams& p, Checker& c) {
+  c.Iters("spin_iters", p.spin_iters);
 }
 
 }  // namespace
@@ -189,6 +221,16 @@ WorkType WorkType::page_fault_churn(PageFaultChurnParams params) {
 WorkType WorkType::mutex_contention(MutexContentionParams params) {
   return Make(Kind::kMutexContention, params);
 }
+WorkType WorkType::timer_storm(TimerStormParams params) {
+  return Make(Kind::kTimerStorm, params);
+}
+WorkType WorkType::socket_ping_pong(SocketPingPongParams params) {
+  return Make(Kind::kSocketPingPong, params);
+}
+WorkType WorkType::workqueue_pressure(WorkqueuePressureParams params) {
+  return Make(Kind::kWorkqueuePressure, params);
+}
+WorkType WorkType::rcu_pressure() { return Make(Kind::kRcuPressure); }
 WorkType WorkType::custom(std::string name, CustomBody body) {
   WorkType type = Make(Kind::kCustom);
   type.custom_name = std::move(name);
@@ -225,6 +267,7 @@ int WorkType::group_size() const {
     case Kind::kPipeIo:
     case Kind::kFutexPingPong:
     case Kind::kCachePipe:
+    case Kind::kSocketPingPong:
       return 2;
     case Kind::kFutexFanOut:
       return static_cast<int>(std::get<FutexFanOutParams>(params).fan_out) + 1;

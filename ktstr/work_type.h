@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -75,9 +76,20 @@ struct MutexContentionParams {
   uint32_t work_iters = 1024;
 };
 
-// One part of a Sequence, repeated until its time is over.
+struct TimerStormParams {
+  uint32_t timers = 16;  // evenly apart
+  std::chrono::nanoseconds period = std::chrono::milliseconds(1);  // of each
+};
+struct SocketPingPongParams {
+  uint32_t spin_iters = 1024;
+};
+struct WorkqueuePressureParams {
+  uint32_t spin_iters = 1024;
+};
+
+// One part of a Sequence. Spin, yield and io repeat until their time is over.
 struct Phase {
-  enum class Kind { kSpin, kSleep, kYield, kIo };
+  enum class Kind { kSpin, kSleep, kYield, kIo, kRun, kTimer, kLoop };
 
   static Phase spin(std::chrono::nanoseconds time) {
     return {Kind::kSpin, time};
@@ -91,9 +103,23 @@ struct Phase {
   }
   // What one iteration of IoSync does.
   static Phase io(std::chrono::nanoseconds time) { return {Kind::kIo, time}; }
+  // Spins until the thread has had `time` of CPU.
+  static Phase run(std::chrono::nanoseconds time) { return {Kind::kRun, time}; }
+  // Sleeps until a multiple of `period` after the first use of timer `id`; one
+  // that is over already starts the timer anew and does not sleep.
+  static Phase timer(std::chrono::nanoseconds period, uint32_t id = 0) {
+    return {.kind = Kind::kTimer, .time = period, .id = id};
+  }
+  // `phases` in order, `count` times.
+  static Phase loop(uint32_t count, std::vector<Phase> phases) {
+    return {.kind = Kind::kLoop, .count = count, .phases = std::move(phases)};
+  }
 
   Kind kind = Kind::kSpin;
   std::chrono::nanoseconds time{0};
+  uint32_t id = 0;
+  uint32_t count = 1;
+  std::vector<Phase> phases = {};
 };
 
 // What one worker process does until it is told to stop. One line each here;
@@ -119,6 +145,10 @@ struct WorkType {
     kPolicyChurn,
     kPageFaultChurn,
     kMutexContention,
+    kTimerStorm,
+    kSocketPingPong,
+    kWorkqueuePressure,
+    kRcuPressure,
     kCustom,
   };
   // Owns its loop and its report; runs in the worker process. A plain function:
@@ -163,7 +193,23 @@ struct WorkType {
   static WorkType page_fault_churn(PageFaultChurnParams params = {});
   // Groups: spin, take the group's lock, hold it for a while.
   static WorkType mutex_contention(MutexContentionParams params = {});
+  // Handles many periodic timers (timerfd, epoll).
+  static WorkType timer_storm(TimerStormParams params = {});
+  // Pairs: as pipe_io, over a socket pair and epoll.
+  static WorkType socket_ping_pong(SocketPingPongParams params = {});
+  // Has the kernel run a work item in a kworker of every CPU, and waits.
+  static WorkType workqueue_pressure(WorkqueuePressureParams params = {});
+  // Waits for one RCU grace period after another.
+  static WorkType rcu_pressure();
   static WorkType custom(std::string name, CustomBody body);
+
+  // A sequence from one task of an rt-app description: phases of run, sleep,
+  // timer and loop, in docs/work-types.md. `task` may be empty when there is
+  // only one.
+  //
+  // Errors: InvalidArgument naming task, phase and what is not understood.
+  static absl::StatusOr<WorkType> from_rt_app(absl::string_view json,
+                                              absl::string_view task = "");
 
   // The type called `name` ("CpuSpin") with default parameters.
   //
@@ -176,9 +222,10 @@ struct WorkType {
 
   // Worker counts must be a multiple of this.
   int group_size() const;
-  // Whether partners talk through pipes.
-  bool needs_pipes() const {
-    return kind == Kind::kPipeIo || kind == Kind::kCachePipe;
+  // Whether partners talk through descriptors.
+  bool needs_channel() const {
+    return kind == Kind::kPipeIo || kind == Kind::kCachePipe ||
+           kind == Kind::kSocketPingPong;
   }
   // "CpuSpin"; the given name of a custom one.
   std::string name() const;
@@ -190,7 +237,8 @@ struct WorkType {
   std::variant<std::monostate, BurstyParams, PipeIoParams, FutexPingPongParams,
                CacheParams, CachePipeParams, FutexFanOutParams,
                FanOutComputeParams, std::vector<Phase>, AffinityChurnParams,
-               PolicyChurnParams, PageFaultChurnParams, MutexContentionParams>
+               PolicyChurnParams, PageFaultChurnParams, MutexContentionParams,
+               TimerStormParams, SocketPingPongParams, WorkqueuePressureParams>
       params;
   std::string custom_name;
   CustomBody custom_body = nullptr;

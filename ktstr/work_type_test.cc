@@ -19,7 +19,7 @@ using namespace std::chrono_literals;
 constexpr absl::StatusCode kInvalid = absl::StatusCode::kInvalidArgument;
 
 TEST(WorkTypeTest, EveryNameIsThatOfItsType) {
-  EXPECT_THAT(WorkType::Names(), SizeIs(18));
+  EXPECT_THAT(WorkType::Names(), SizeIs(22));
   for (const std::string& name : WorkType::Names()) {
     ASSERT_OK_AND_ASSIGN(WorkType type, WorkType::ByName(name));
     EXPECT_EQ(type.name(), name);
@@ -67,6 +67,15 @@ TEST(WorkTypeTest, ParametersOutOfRangeAreNamed) {
               StatusIs(kInvalid, HasSubstr("phases is 1 to 1024, not 0")));
   EXPECT_THAT(WorkType::sequence({Phase::spin(0ns)}).Validate(),
               StatusIs(kInvalid, HasSubstr("time of a phase")));
+  EXPECT_THAT(
+      WorkType::sequence({Phase::loop(0, {Phase::spin(1ns)})}).Validate(),
+      StatusIs(kInvalid, HasSubstr("count of a loop")));
+  Phase deep = Phase::spin(1ns);
+  for (int i = 0; i < 9; ++i) deep = Phase::loop(1, {deep});
+  EXPECT_THAT(WorkType::sequence({deep}).Validate(),
+              StatusIs(kInvalid, HasSubstr("depth of loops is 1 to 8, not 9")));
+  EXPECT_THAT(WorkType::timer_storm({.timers = 1000, .period = 1us}).Validate(),
+              StatusIs(kInvalid, HasSubstr("period for each")));
   EXPECT_THAT(WorkType::custom("probe", nullptr).Validate(),
               StatusIs(kInvalid, HasSubstr("\"probe\" has no function")));
 }

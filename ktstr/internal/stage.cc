@@ -286,6 +286,7 @@ absl::Status Stage::Spawn(const std::string& cgroup, const Work& work,
       .policy = work.sched_policy(),
       .memory = work.memory_policy(),
       .workers = workers,
+      .threads = work.thread_count(),
       .seed = SeededStream(context_.seed()).Fork(++groups_spawned_),
       .is_steal_aware = context_.profile().subtracts_stolen_time};
   ABSL_RETURN_IF_ERROR(

@@ -44,7 +44,7 @@ class KernelProbe : public WorkerProbe {
 
   std::optional<Schedstat> ReadSchedstat() override {
     char text[128] = {};
-    int fd = open("/proc/self/schedstat", O_RDONLY | O_CLOEXEC);
+    int fd = open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
     if (fd < 0) return std::nullopt;
     ssize_t size = read(fd, text, sizeof(text) - 1);
     close(fd);
@@ -93,9 +93,8 @@ uint64_t Less(uint64_t a, uint64_t b) { return a > b ? a - b : 0; }
 
 }  // namespace
 
-WorkerProbe& RealWorkerProbe() {
-  static KernelProbe& probe = *new KernelProbe();
-  return probe;
+std::unique_ptr<WorkerProbe> MakeWorkerProbe() {
+  return std::make_unique<KernelProbe>();
 }
 
 std::vector<uint64_t> ParseStealNs(const char* text, size_t size) {
@@ -140,8 +139,7 @@ void Telemetry::Begin() {
 void Telemetry::EndIteration(uint64_t units) {
   ++report_.iterations;
   if (options_.live_iterations != nullptr) {
-    options_.live_iterations->store(report_.iterations,
-                                    std::memory_order_relaxed);
+    options_.live_iterations->fetch_add(1, std::memory_order_relaxed);
   }
   Progress(units);
 }

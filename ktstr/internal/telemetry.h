@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -15,7 +16,7 @@
 
 namespace ktstr::internal {
 
-// Deltas of /proc/self/schedstat.
+// Deltas of /proc/thread-self/schedstat.
 struct Schedstat {
   uint64_t cpu_ns = 0;
   uint64_t run_delay_ns = 0;
@@ -38,8 +39,8 @@ class WorkerProbe {
   virtual std::optional<uint64_t> ReadPagesMigrated() = 0;
 };
 
-// The kernel's answers. Lives forever; one per process is enough.
-WorkerProbe& RealWorkerProbe();
+// The kernel's answers; one for each thread.
+std::unique_ptr<WorkerProbe> MakeWorkerProbe();
 
 // The "cpuN" lines of /proc/stat: the eighth number, in units of 10 ms.
 std::vector<uint64_t> ParseStealNs(const char* text, size_t size);
@@ -50,12 +51,13 @@ std::vector<uint64_t> ParseStealNs(const char* text, size_t size);
 // time between two checkpoints less the blocking the worker asked for, so that
 // types which sleep or wait are judged like the others.
 //
-// Threads: the worker's only thread.
+// Threads: one; a worker with several has one of these for each.
 class Telemetry {
  public:
   struct Options {
     WorkerProbe* probe = nullptr;
-    // In memory shared with the parent; both may be null.
+    // In memory shared with the parent and with other threads; both may be
+    // null.
     std::atomic<uint64_t>* live_iterations = nullptr;
     // Even: a placement is in force; odd: it is being changed.
     const std::atomic<uint32_t>* placement_epoch = nullptr;

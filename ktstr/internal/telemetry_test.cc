@@ -3,6 +3,7 @@
 
 #include "ktstr/internal/telemetry.h"
 
+#include <memory>
 #include <string>
 
 #include "gmock/gmock.h"
@@ -263,7 +264,8 @@ TEST(ParseStealNsTest, DamagedLinesAreSkipped) {
 }
 
 TEST(RealWorkerProbeTest, ClocksRun) {
-  WorkerProbe& probe = RealWorkerProbe();
+  std::unique_ptr<WorkerProbe> made = MakeWorkerProbe();
+  WorkerProbe& probe = *made;
   uint64_t before = probe.NowNs();
   EXPECT_GE(probe.NowNs(), before);
   EXPECT_GE(probe.Cpu(), 0);

@@ -25,6 +25,13 @@ absl::Status SequenceLoop(const std::vector<Phase>& phases, StopFlag stop,
                           Telemetry& telemetry);
 absl::Status ForkExitLoop(StopFlag stop, Telemetry& telemetry);
 
+// work_kernel.cc: timers, and threads of the kernel.
+absl::Status TimerStormLoop(const TimerStormParams& params, StopFlag stop,
+                            Telemetry& telemetry);
+absl::Status WorkqueuePressureLoop(const WorkqueuePressureParams& params,
+                                   StopFlag stop, Telemetry& telemetry);
+absl::Status RcuPressureLoop(StopFlag stop, Telemetry& telemetry);
+
 // work_memory.cc: what is touched matters.
 absl::Status CachePressureLoop(const CacheParams& params, StopFlag stop,
                                Telemetry& telemetry);
@@ -40,6 +47,9 @@ absl::Status PageFaultChurnLoop(const PageFaultChurnParams& params,
 // work_together.cc: groups that wake each other.
 void PipeIoLoop(const PipeIoParams& params, const WorkerSeat& seat,
                 StopFlag stop, Telemetry& telemetry);
+absl::Status SocketPingPongLoop(const SocketPingPongParams& params,
+                                const WorkerSeat& seat, StopFlag stop,
+                                Telemetry& telemetry);
 void FutexPingPongLoop(const FutexPingPongParams& params,
                        const WorkerSeat& seat, StopFlag stop,
                        Telemetry& telemetry);

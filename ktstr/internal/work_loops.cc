@@ -75,6 +75,16 @@ absl::Status RunWorkLoop(const WorkType& type, const WorkerSeat& seat,
                                telemetry);
     case Kind::kPolicyChurn:
       return PolicyChurnLoop(std::get<PolicyChurnParams>(p), stop, telemetry);
+    case Kind::kTimerStorm:
+      return TimerStormLoop(std::get<TimerStormParams>(p), stop, telemetry);
+    case Kind::kSocketPingPong:
+      return SocketPingPongLoop(std::get<SocketPingPongParams>(p), seat, stop,
+                                telemetry);
+    case Kind::kWorkqueuePressure:
+      return WorkqueuePressureLoop(std::get<WorkqueuePressureParams>(p), stop,
+                                   telemetry);
+    case Kind::kRcuPressure:
+      return RcuPressureLoop(stop, telemetry);
     case Kind::kCustom:
       return absl::InternalError("a custom body has no loop here");
   }

@@ -5,9 +5,12 @@
 // the kernel tells what they do.
 #include "ktstr/internal/work_loops.h"
 
+#include <linux/membarrier.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <set>
 #include <string>
@@ -107,8 +110,18 @@ INSTANTIATE_TEST_SUITE_P(
         TypeCase{WorkType::policy_churn(), Samples::kAll, 1024},
         TypeCase{WorkType::page_fault_churn(), Samples::kNone, 320},
         TypeCase{WorkType::mutex_contention({.contenders = 3}), Samples::kMaybe,
-                 1280}),
-    [](const auto& info) { return info.param.type.name(); });
+                 1280},
+        // Several timers may have expired by the time one is handled.
+        TypeCase{WorkType::timer_storm({.timers = 3, .period = 3ms}),
+                 Samples::kAll, 0},
+        TypeCase{WorkType::socket_ping_pong({.spin_iters = 10}),
+                 Samples::kMaybe, 10},
+        TypeCase{WorkType::sequence({Phase::loop(2, {Phase::run(50us),
+                                                     Phase::timer(2ms)})}),
+                 Samples::kMaybe, 0}),
+    [](const auto& info) {
+      return absl::StrCat(info.param.type.name(), info.index);
+    });
 
 TEST(WorkLoopsTest, GroupsOfTheWrongSizeAreRefused) {
   EXPECT_THAT(
@@ -173,6 +186,135 @@ TEST(WorkLoopsTest, ASequenceSleepsOncePerPass) {
   EXPECT_LE(reports[0].wake_sample_total, reports[0].iterations + 1);
   EXPECT_GE(reports[0].wake_sample_total, reports[0].iterations);
   EXPECT_GE(reports[0].work_units, reports[0].iterations * 1024);
+}
+
+TEST(WorkLoopsTest, TimersExpireAtTheirPeriod) {
+  const WorkType storm = WorkType::timer_storm({.timers = 4, .period = 8ms});
+  std::vector<WorkerReport> reports =
+      RunUntil({.type = storm, .workers = 1}, 20);
+  ASSERT_THAT(reports, SizeIs(1));
+  // Two milliseconds apart.
+  const double due = static_cast<double>(reports[0].wall_time_ns) / 2e6;
+  EXPECT_LE(static_cast<double>(reports[0].work_units), due + 1);
+  EXPECT_GE(static_cast<double>(reports[0].work_units), due - 4 - due / 2);
+  EXPECT_LE(reports[0].wake_sample_total, reports[0].work_units);
+  EXPECT_GT(reports[0].blocked_ns, 0u);
+}
+
+TEST(WorkLoopsTest, RunPhasesAreCpuTime) {
+  std::vector<WorkerReport> reports = RunUntil(
+      {.type = WorkType::sequence({Phase::run(2ms)}), .workers = 1}, 10);
+  ASSERT_THAT(reports, SizeIs(1));
+  EXPECT_GE(reports[0].cpu_time_ns, reports[0].iterations * 2'000'000);
+}
+
+// A timer that is late starts anew: nothing is made up for.
+TEST(WorkLoopsTest, TimerPhasesEndAtMultiplesOfTheirPeriod) {
+  std::vector<WorkerReport> reports = RunUntil(
+      {.type = WorkType::sequence({Phase::timer(4ms)}), .workers = 1}, 10);
+  ASSERT_THAT(reports, SizeIs(1));
+  EXPECT_GE(reports[0].wall_time_ns, reports[0].iterations * 4'000'000);
+}
+
+TEST(WorkLoopsTest, WorkqueuePressureNeedsRoot) {
+  const WorkerGroupSpec spec{.type = WorkType::workqueue_pressure(),
+                             .workers = 1};
+  if (access("/proc/sys/vm/stat_refresh", W_OK) == 0) {
+    WorkerReport report = RunUntil(spec, 3)[0];
+    EXPECT_EQ(report.setup_error, "");
+    EXPECT_GE(report.wake_sample_total, 3u);
+  } else {
+    WorkerReport report = RunUntil(spec, 0)[0];
+    EXPECT_THAT(report.setup_error,
+                HasSubstr("WorkqueuePressure: open /proc/sys/vm/stat_refresh"));
+  }
+}
+
+TEST(WorkLoopsTest, RcuPressureWaitsForGracePeriods) {
+  const long commands = syscall(SYS_membarrier, MEMBARRIER_CMD_QUERY, 0, 0);
+  if (commands < 0 || (commands & MEMBARRIER_CMD_GLOBAL) == 0) {
+    GTEST_SKIP() << "a kernel without membarrier";
+  }
+  WorkerReport report =
+      RunUntil({.type = WorkType::rcu_pressure(), .workers = 1}, 3)[0];
+  EXPECT_EQ(report.setup_error, "");
+  EXPECT_GE(report.wake_sample_total, 3u);
+}
+
+TEST(WorkLoopsTest, ThreadsWorkTogetherAsOneWorker) {
+  std::unique_ptr<WorkerGroup> group =
+      Spawn({.type = WorkType::mixed(), .workers = 2, .threads = 3});
+  ASSERT_OK(group->Start());
+  ASSERT_TRUE(AwaitIterations(*group, 300));
+  ASSERT_OK_AND_ASSIGN(
+      std::vector<std::string> threads,
+      ListDir(absl::StrCat("/proc/", group->pids()[0], "/task")));
+  EXPECT_THAT(threads, SizeIs(3));
+  const std::vector<uint64_t> live = group->Iterations();
+  std::vector<WorkerReport> reports = group->StopAndCollect();
+  ASSERT_THAT(reports, SizeIs(2));
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_TRUE(reports[i].completed) << reports[i].exit.ToString();
+    EXPECT_GE(reports[i].iterations, live[i]);
+    EXPECT_EQ(reports[i].work_units, reports[i].iterations * 1024);
+    EXPECT_GE(reports[i].wall_time_ns + 1'000'000, reports[i].cpu_time_ns);
+  }
+}
+
+TEST(WorkLoopsTest, AffinityIsThatOfEveryThread) {
+  const int cpu = GetAffinity().front();
+  std::unique_ptr<WorkerGroup> group =
+      Spawn({.type = WorkType::cpu_spin(), .workers = 1, .threads = 2});
+  ASSERT_OK(group->Start());
+  ASSERT_TRUE(AwaitIterations(*group, 10));
+  ASSERT_OK(group->SetAffinity(0, {cpu}));
+  ASSERT_OK_AND_ASSIGN(
+      std::vector<std::string> threads,
+      ListDir(absl::StrCat("/proc/", group->pids()[0], "/task")));
+  for (const std::string& thread : threads) {
+    cpu_set_t mask;
+    ASSERT_EQ(sched_getaffinity(std::stoi(thread), sizeof(mask), &mask), 0);
+    EXPECT_EQ(CPU_COUNT(&mask), 1);
+    EXPECT_TRUE(CPU_ISSET(cpu, &mask));
+  }
+}
+
+TEST(WorkLoopsTest, GroupsHaveNoThreads) {
+  auto refused = [](WorkerGroupSpec spec) {
+    return WorkerGroup::Spawn(std::move(spec)).status();
+  };
+  EXPECT_THAT(
+      refused({.type = WorkType::pipe_io(), .workers = 2, .threads = 2}),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               HasSubstr("PipeIo has one thread a worker, not 2")));
+  EXPECT_THAT(refused({.workers = 1, .threads = 0}),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("1 to 256 threads, not 0")));
+}
+
+TEST(WorkLoopsTest, ADeadlineIsAppliedOrItIsSaidWhyNot) {
+  const SchedPolicy policy = SchedPolicy::deadline(1ms, 5ms, 10ms);
+  EXPECT_EQ(policy.ToString(), "deadline(1ms, 5ms, 10ms)");
+  std::unique_ptr<WorkerGroup> group =
+      Spawn({.type = WorkType::cpu_spin(), .policy = policy, .workers = 1});
+  ASSERT_OK(group->Start());
+  ASSERT_TRUE(AwaitIterations(*group, 2));
+  constexpr int kDeadline = 6;
+  const bool is_deadline =
+      sched_getscheduler(group->pids()[0]) == (kDeadline | SCHED_RESET_ON_FORK);
+  WorkerReport report = group->StopAndCollect()[0];
+  if (is_deadline) {
+    EXPECT_EQ(report.setup_error, "");
+  } else {
+    EXPECT_THAT(report.setup_error,
+                HasSubstr("policy deadline(1ms, 5ms, 10ms): "));
+  }
+  EXPECT_THAT(
+      WorkerGroup::Spawn(
+          {.policy = SchedPolicy::deadline(5ms, 1ms, 10ms), .workers = 1})
+          .status(),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               HasSubstr("deadline(5ms, 1ms, 10ms): runtime, deadline")));
 }
 
 TEST(WorkLoopsTest, AffinityChurnVisitsItsCpus) {

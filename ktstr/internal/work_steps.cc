@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -88,7 +89,15 @@ void FutexWake(std::atomic<uint32_t>* word, int waiters) {
   syscall(SYS_futex, word, FUTEX_WAKE, waiters, nullptr, nullptr, 0);
 }
 
-bool ExchangeByte(const WorkerSeat& seat, StopFlag stop, Telemetry& telemetry) {
+uint64_t ThreadCpuNs() {
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000u +
+         static_cast<uint64_t>(now.tv_nsec);
+}
+
+bool ExchangeByte(const WorkerSeat& seat, StopFlag stop, Telemetry& telemetry,
+                  int epoll_fd) {
   char byte = 'b';
   Transfer sent = Transfer::kNotYet;
   while (sent == Transfer::kNotYet && !stop.is_set()) {
@@ -103,7 +112,12 @@ bool ExchangeByte(const WorkerSeat& seat, StopFlag stop, Telemetry& telemetry) {
     if (received == Transfer::kGone) {
       poll(nullptr, 0, kMaxBlockMs);
     } else {
-      PollFor(seat.read_fd, POLLIN);
+      if (epoll_fd >= 0) {
+        epoll_event event{};
+        epoll_wait(epoll_fd, &event, 1, kMaxBlockMs);
+      } else {
+        PollFor(seat.read_fd, POLLIN);
+      }
       received = ResultOf(read(seat.read_fd, &byte, 1));
     }
   }

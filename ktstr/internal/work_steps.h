@@ -34,9 +34,14 @@ void SampledYield(Telemetry& telemetry);
 void FutexWait(std::atomic<uint32_t>* word, uint32_t value);
 void FutexWake(std::atomic<uint32_t>* word, int waiters);
 
-// Sends the partner a byte and waits for one of its own. False when stop came
-// first; a partner that is gone counts as one that never answers.
-bool ExchangeByte(const WorkerSeat& seat, StopFlag stop, Telemetry& telemetry);
+// Sends the partner a byte and waits for one of its own: in `epoll_fd`, which
+// watches the seat's read_fd, or in poll(2) for -1. False when stop came first;
+// a partner that is gone counts as one that never answers.
+bool ExchangeByte(const WorkerSeat& seat, StopFlag stop, Telemetry& telemetry,
+                  int epoll_fd = -1);
+
+// What the calling thread has had of CPU.
+uint64_t ThreadCpuNs();
 
 // An unlinked file of /tmp, written 16 blocks of 4 KiB at a time.
 class ScratchFile {

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The ktstr authors
 
+#include <errno.h>
 #include <signal.h>
+#include <sys/epoll.h>
 
 #include <algorithm>
 #include <cmath>
 #include <vector>
 
+#include "base/unique_fd.h"
 #include "ktstr/internal/work_families.h"
 #include "ktstr/internal/work_steps.h"
 
@@ -144,6 +147,24 @@ void PipeIoLoop(const PipeIoParams& params, const WorkerSeat& seat,
     if (!ExchangeByte(seat, stop, telemetry)) return;
     telemetry.EndIteration(params.burst_iters);
   }
+}
+
+absl::Status SocketPingPongLoop(const SocketPingPongParams& params,
+                                const WorkerSeat& seat, StopFlag stop,
+                                Telemetry& telemetry) {
+  signal(SIGPIPE, SIG_IGN);
+  UniqueFd epoll(epoll_create1(EPOLL_CLOEXEC));
+  epoll_event readable{.events = EPOLLIN, .data = {}};
+  if (!epoll ||
+      epoll_ctl(epoll.get(), EPOLL_CTL_ADD, seat.read_fd, &readable) != 0) {
+    return absl::ErrnoToStatus(errno, "SocketPingPong: epoll");
+  }
+  while (!stop.is_set()) {
+    Spin(params.spin_iters);
+    if (!ExchangeByte(seat, stop, telemetry, epoll.get())) break;
+    telemetry.EndIteration(params.spin_iters);
+  }
+  return absl::OkStatus();
 }
 
 void FutexPingPongLoop(const FutexPingPongParams& params,

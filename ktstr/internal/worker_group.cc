@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -36,6 +37,21 @@ absl::StatusOr<std::pair<UniqueFd, UniqueFd>> MakePipe(int flags = 0) {
   if (pipe2(fds, O_CLOEXEC | flags) != 0)
     return absl::ErrnoToStatus(errno, "pipe2");
   return std::make_pair(UniqueFd(fds[0]), UniqueFd(fds[1]));
+}
+
+absl::Status CheckThreads(const WorkerGroupSpec& spec) {
+  if (spec.threads < 1 || spec.threads > WorkerGroup::kMaxThreads) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("a worker has 1 to ", WorkerGroup::kMaxThreads,
+                     " threads, not ", spec.threads));
+  }
+  if (spec.threads > 1 && (spec.type.group_size() > 1 ||
+                           spec.type.kind == WorkType::Kind::kCustom)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(spec.type.name(), " has one thread a worker, not ",
+                     spec.threads, "; types without groups can have several"));
+  }
+  return absl::OkStatus();
 }
 
 // SIGUSR1 stays blocked from before the fork until the child has a handler.
@@ -89,15 +105,29 @@ absl::StatusOr<WorkerSeat> WorkerGroup::SeatOf(int index) {
   WorkerSeat seat{.place = index % group,
                   .group = &shared_->slots()[index - index % group].group,
                   .seed = SeededStream(spec_.seed).Fork(index)};
-  if (!spec_.type.needs_pipes()) return seat;
-  if (seat.place == 0) {
-    for (auto& pipe : pair_pipes_) {
+  if (!spec_.type.needs_channel()) return seat;
+  if (seat.place == 0) ABSL_RETURN_IF_ERROR(OpenChannel());
+  seat.read_fd = channel_[seat.place].first.get();
+  seat.write_fd = spec_.type.kind == WorkType::Kind::kSocketPingPong
+                      ? seat.read_fd
+                      : channel_[1 - seat.place].second.get();
+  return seat;
+}
+
+absl::Status WorkerGroup::OpenChannel() {
+  if (spec_.type.kind != WorkType::Kind::kSocketPingPong) {
+    for (auto& pipe : channel_) {
       ABSL_ASSIGN_OR_RETURN(pipe, MakePipe(O_NONBLOCK));
     }
+    return absl::OkStatus();
   }
-  seat.read_fd = pair_pipes_[seat.place].first.get();
-  seat.write_fd = pair_pipes_[1 - seat.place].second.get();
-  return seat;
+  int ends[2] = {-1, -1};
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
+                 ends) != 0) {
+    return absl::ErrnoToStatus(errno, "socketpair");
+  }
+  for (int i : {0, 1}) channel_[i] = {UniqueFd(ends[i]), UniqueFd()};
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::unique_ptr<WorkerGroup>> WorkerGroup::Spawn(
@@ -107,6 +137,8 @@ absl::StatusOr<std::unique_ptr<WorkerGroup>> WorkerGroup::Spawn(
         "a work group has 1 to ", kMaxWorkers, " workers, not ", spec.workers));
   }
   ABSL_RETURN_IF_ERROR(spec.type.Validate());
+  ABSL_RETURN_IF_ERROR(spec.policy.Validate());
+  ABSL_RETURN_IF_ERROR(CheckThreads(spec));
   if (spec.workers % spec.type.group_size() != 0) {
     return absl::InvalidArgumentError(
         absl::StrCat(spec.type.name(), " needs a multiple of ",
@@ -120,7 +152,7 @@ absl::StatusOr<std::unique_ptr<WorkerGroup>> WorkerGroup::Spawn(
   for (int i = 0; i < group->spec_.workers; ++i) {
     ABSL_RETURN_IF_ERROR(group->Fork(i, start.first.get()));
   }
-  for (auto& pipe : group->pair_pipes_) pipe = {};
+  for (auto& end : group->channel_) end = {};
   return group;
 }
 
@@ -131,6 +163,7 @@ absl::Status WorkerGroup::Fork(int index, int start_fd) {
       .type = &spec_.type,
       .policy = spec_.policy,
       .memory = &spec_.memory,
+      .threads = spec_.threads,
       .seat = seat,
       .live_iterations = &shared_->slots()[index].iterations,
       .placement_epoch = &shared_->epoch,
@@ -195,7 +228,7 @@ absl::Status WorkerGroup::SetAffinity(int worker,
     return absl::FailedPreconditionError("set affinity: the worker is gone");
   }
   // SAFETY: the pid cannot have been recycled, this process has not reaped it.
-  if (internal::SetAffinity(pids_[worker], cpus)) return absl::OkStatus();
+  if (SetProcessAffinity(pids_[worker], cpus)) return absl::OkStatus();
   return absl::ErrnoToStatus(
       errno, absl::StrCat("set affinity of worker ", pids_[worker]));
 }

@@ -30,6 +30,7 @@ struct WorkerGroupSpec {
   SchedPolicy policy;
   MemPolicy memory;
   int workers = 0;
+  int threads = 1;  // of each worker
   // One list a worker, or none at all; an empty list is no affinity call.
   std::vector<std::vector<int>> affinities;
   uint64_t seed = 0;
@@ -55,12 +56,14 @@ class WorkerGroup {
   //
   // Errors:
   //   InvalidArgument    no workers, more than kMaxWorkers, or a count that is
-  //                      no multiple of the type's group size.
+  //                      no multiple of the type's group size; parameters out
+  //                      of range; threads where the type has none.
   //   others             the mapping of errno of pipe, mmap, fork, pidfd_open;
   //                      nothing is left behind.
   static absl::StatusOr<std::unique_ptr<WorkerGroup>> Spawn(
       WorkerGroupSpec spec);
   static constexpr int kMaxWorkers = 4096;
+  static constexpr int kMaxThreads = 256;
 
   WorkerGroup(const WorkerGroup&) = delete;
   WorkerGroup& operator=(const WorkerGroup&) = delete;
@@ -117,6 +120,7 @@ class WorkerGroup {
   absl::Status MapShared();
   absl::Status Fork(int index, int start_fd);
   absl::StatusOr<WorkerSeat> SeatOf(int index);
+  absl::Status OpenChannel();
   void ReadReports(absl::Duration timeout);
   void KillAll();
   void Reap(Worker& worker);
@@ -126,8 +130,9 @@ class WorkerGroup {
   std::vector<pid_t> pids_;
   std::vector<Worker> workers_;
   UniqueFd start_;  // write end
-  // Of the pair being forked: [0] to its first, [1] to its second worker.
-  std::pair<UniqueFd, UniqueFd> pair_pipes_[2];
+  // Of the pair being forked. Pipes: [0] to its first, [1] to its second
+  // worker; of a socket pair each has one end, in `first`.
+  std::pair<UniqueFd, UniqueFd> channel_[2];
   bool is_started_ = false;
   bool is_stopping_ = false;
   std::optional<absl::Duration> frozen_since_;

@@ -14,15 +14,21 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "base/cpu_list.h"
 #include "base/file.h"
+#include "base/thread.h"
 #include "ktstr/internal/affinity.h"
 #include "ktstr/internal/memory_rules.h"
 #include "ktstr/internal/report_codec.h"
+#include "ktstr/internal/seed.h"
 #include "ktstr/internal/telemetry.h"
+#include "ktstr/internal/thread_reports.h"
 
 namespace ktstr::internal {
 namespace {
@@ -90,6 +96,40 @@ std::string ApplyAffinity(const std::vector<int>& cpus) {
   return absl::StrCat("affinity ", FormatCpuList(cpus), ": ", strerror(errno));
 }
 
+// As the kernel has it; older system headers do not. Source:
+// include/uapi/linux/sched/types.h, version 0.
+struct SchedAttr {
+  uint32_t size = sizeof(SchedAttr);
+  uint32_t policy = 0;
+  uint64_t flags = 0;
+  int32_t nice = 0;
+  uint32_t priority = 0;
+  uint64_t runtime = 0;
+  uint64_t deadline = 0;
+  uint64_t period = 0;
+};
+static_assert(sizeof(SchedAttr) == 48);
+
+std::string ApplyDeadline(SchedPolicy policy) {
+  constexpr uint32_t kSchedDeadline = 6;
+  // What the worker forks has an ordinary policy: no bandwidth can be shared.
+  constexpr uint64_t kResetOnFork = 1;
+  const SchedAttr attributes{
+      .policy = kSchedDeadline,
+      .flags = kResetOnFork,
+      .runtime = static_cast<uint64_t>(policy.runtime.count()),
+      .deadline = static_cast<uint64_t>(policy.relative_deadline.count()),
+      .period = static_cast<uint64_t>(policy.period.count())};
+  if (syscall(SYS_sched_setattr, 0, &attributes, 0) == 0) return "";
+  const char* hint =
+      errno == EPERM   ? " (a deadline worker needs the right to it and every "
+                         "CPU: no affinity, no cpuset)"
+      : errno == EBUSY ? " (more than the kernel can promise)"
+                       : "";
+  return absl::StrCat("policy ", policy.ToString(), ": ", strerror(errno),
+                      hint);
+}
+
 std::string ApplyPolicy(SchedPolicy policy) {
   int number = SCHED_OTHER;
   switch (policy.kind) {
@@ -107,6 +147,8 @@ std::string ApplyPolicy(SchedPolicy policy) {
     case SchedPolicy::Kind::kRoundRobin:
       number = SCHED_RR;
       break;
+    case SchedPolicy::Kind::kDeadline:
+      return ApplyDeadline(policy);
   }
   sched_param param{};
   param.sched_priority = policy.priority;
@@ -114,27 +156,49 @@ std::string ApplyPolicy(SchedPolicy policy) {
   return absl::StrCat("policy ", policy.ToString(), ": ", strerror(errno));
 }
 
-WorkerReport RunBody(const WorkerAssignment& assignment) {
+// What one thread does; `number` 0 is the process's first.
+WorkerReport RunThread(const WorkerAssignment& assignment, int number) {
+  const std::string refused = ApplyPolicy(assignment.policy);
   StopFlag stop(&stop_requested);
-  if (assignment.type->kind == WorkType::Kind::kCustom) {
-    WorkerReport report = assignment.type->custom_body(stop);
-    report.pid = getpid();
-    report.completed = true;
-    return report;
-  }
-  Telemetry telemetry({.probe = &RealWorkerProbe(),
+  WorkerSeat seat = assignment.seat;
+  if (number > 0) seat.seed = SeededStream(seat.seed).Fork(number);
+  std::unique_ptr<WorkerProbe> probe = MakeWorkerProbe();
+  Telemetry telemetry({.probe = probe.get(),
                        .live_iterations = assignment.live_iterations,
                        .placement_epoch = assignment.placement_epoch,
                        .frozen_ns = assignment.frozen_ns,
-                       .seed = assignment.seat.seed,
+                       .seed = seat.seed,
                        .is_steal_aware = assignment.is_steal_aware});
   telemetry.Begin();
-  absl::Status status =
-      RunWorkLoop(*assignment.type, assignment.seat, stop, telemetry);
+  absl::Status status = RunWorkLoop(*assignment.type, seat, stop, telemetry);
   WorkerReport report = telemetry.Finish();
-  report.is_messenger = IsMessenger(*assignment.type, assignment.seat);
-  if (!status.ok()) report.setup_error = std::string(status.message());
+  report.is_messenger = IsMessenger(*assignment.type, seat);
+  report.setup_error =
+      refused.empty() ? std::string(status.message()) : refused;
   return report;
+}
+
+WorkerReport RunBody(const WorkerAssignment& assignment) {
+  if (assignment.type->kind == WorkType::Kind::kCustom) {
+    const std::string refused = ApplyPolicy(assignment.policy);
+    WorkerReport report =
+        assignment.type->custom_body(StopFlag(&stop_requested));
+    report.pid = getpid();
+    report.completed = true;
+    if (!refused.empty()) report.setup_error = refused;
+    return report;
+  }
+  if (assignment.threads == 1) return RunThread(assignment, 0);
+  std::vector<WorkerReport> reports(assignment.threads);
+  {
+    std::vector<Thread> others;
+    for (int i = 1; i < assignment.threads; ++i) {
+      others.emplace_back(absl::StrCat("ktstr-worker-", i),
+                          [&, i] { reports[i] = RunThread(assignment, i); });
+    }
+    reports[0] = RunThread(assignment, 0);
+  }
+  return MergeThreadReports(std::move(reports), assignment.seat.seed);
 }
 
 }  // namespace
@@ -142,8 +206,9 @@ WorkerReport RunBody(const WorkerAssignment& assignment) {
 void RunWorkerProcess(const WorkerAssignment& assignment) {
   BecomeWorker(assignment);
   if (!AwaitStart(assignment.start_fd)) _exit(1);
+  // Of the process: its threads inherit both. Each sets its own policy, which a
+  // deadline one cannot hand down.
   std::string setup_error = ApplyAffinity(assignment.affinity);
-  if (setup_error.empty()) setup_error = ApplyPolicy(assignment.policy);
   if (setup_error.empty()) setup_error = ApplyMemoryPolicy(*assignment.memory);
   WorkerReport report = RunBody(assignment);
   if (!setup_error.empty()) report.setup_error = setup_error;

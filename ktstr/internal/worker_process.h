@@ -20,6 +20,7 @@ struct WorkerAssignment {
   const WorkType* type = nullptr;
   SchedPolicy policy;
   const MemPolicy* memory = nullptr;
+  int threads = 1;
   std::vector<int> affinity;  // empty: no call
   WorkerSeat seat;
   std::atomic<uint64_t>* live_iterations = nullptr;
