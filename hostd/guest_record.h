@@ -26,6 +26,7 @@ namespace ktstr::hostd {
 class GuestRecord {
  public:
   static constexpr size_t kLogBytes = 256 << 10;
+  static constexpr size_t kSchedulerLogBytes = 1 << 20;
   static constexpr size_t kDumpBytes = 1 << 20;
   static constexpr int kMaxStimuli = 4096;
   static constexpr int kMaxListed = 512;    // findings, groups
@@ -33,7 +34,9 @@ class GuestRecord {
   static constexpr size_t kMaxText = 1024;  // bytes of one string
 
   GuestRecord()
-      : test_log(kLogBytes), scheduler_log(kLogBytes), kernel_log(kLogBytes) {}
+      : test_log(kLogBytes),
+        scheduler_log(kSchedulerLogBytes),
+        kernel_log(kLogBytes) {}
 
   // `at` is when hostd read the event, on the monotonic clock.
   void Apply(const ktstr::v1::GuestEvent& event, absl::Duration at);

@@ -32,6 +32,24 @@ TEST(GuestRecordTest, CountsAPhaseOnceAndOnlyGuestdsOwn) {
   EXPECT_EQ(record.phases[3].first, ktstr::v1::DETACHED);
 }
 
+TEST(GuestRecordTest, KeepsTheSchedulersLogAndCountsWhatItCannot) {
+  GuestRecord record;
+  GuestEvent event;
+  event.set_scheduler_log(std::string(GuestRecord::kSchedulerLogBytes, 'a'));
+  record.Apply(event, absl::ZeroDuration());
+  EXPECT_EQ(record.scheduler_log.text().size(),
+            GuestRecord::kSchedulerLogBytes);
+  EXPECT_EQ(record.scheduler_log.dropped(), 0);
+  event.set_scheduler_log("last words");
+  record.Apply(event, absl::ZeroDuration());
+  EXPECT_EQ(record.scheduler_log.text().size(),
+            GuestRecord::kSchedulerLogBytes);
+  EXPECT_EQ(record.scheduler_log.dropped(), 10);
+  EXPECT_EQ(
+      record.scheduler_log.text().substr(GuestRecord::kSchedulerLogBytes - 11),
+      "alast words");
+}
+
 TEST(GuestRecordTest, KeepsTheFirstVerdict) {
   GuestRecord record;
   GuestEvent event;

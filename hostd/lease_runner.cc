@@ -69,6 +69,7 @@ void FillFromWatch(WatchResult watch, ktstr::v1::AttemptResult* result) {
   result->set_console_tail(std::move(watch.console_tail));
   result->set_test_log_tail(std::string(watch.guest.test_log.text()));
   result->set_scheduler_log_tail(std::string(watch.guest.scheduler_log.text()));
+  result->set_scheduler_log_bytes_dropped(watch.guest.scheduler_log.dropped());
   result->set_kernel_log_tail(std::string(watch.guest.kernel_log.text()));
   result->set_sched_ext_dump(std::move(watch.guest.sched_ext_dump));
   result->set_guest_kernel_release(watch.kernel_release);

@@ -20,6 +20,7 @@ std::string PrintableText(absl::string_view bytes, size_t max_bytes) {
 }
 
 void TailBuffer::Append(absl::string_view bytes) {
+  total_ += static_cast<int64_t>(bytes.size());
   if (bytes.size() >= max_bytes_) {
     kept_ = std::string(bytes.substr(bytes.size() - max_bytes_));
     return;

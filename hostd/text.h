@@ -19,6 +19,7 @@ std::string PrintableText(absl::string_view bytes, size_t max_bytes = 256);
 // The last bytes of a stream.
 //
 // Shape: text() holds at most `max_bytes`; memory stays below twice that.
+//        `dropped` bytes came before it.
 class TailBuffer {
  public:
   explicit TailBuffer(size_t max_bytes) : max_bytes_(max_bytes) {}
@@ -26,10 +27,14 @@ class TailBuffer {
   void Append(absl::string_view bytes);
   absl::string_view text() const;
   bool is_empty() const { return kept_.empty(); }
+  int64_t dropped() const {
+    return total_ - static_cast<int64_t>(text().size());
+  }
 
  private:
   size_t max_bytes_;
   std::string kept_;
+  int64_t total_ = 0;
 };
 
 }  // namespace ktstr::hostd

@@ -262,7 +262,12 @@ class Report {
                       return evidence.phase() == v1::SCHEDULER_ATTACHED;
                     });
     const std::string& log = result_.scheduler_log_tail();
-    AddLog("scheduler log", options_.is_verbose ? log : CollapseCycles(log),
+    const int64_t dropped = result_.scheduler_log_bytes_dropped();
+    const std::string title =
+        dropped > 0 ? absl::StrCat("scheduler log (", dropped,
+                                   " bytes before it are not kept)")
+                    : "scheduler log";
+    AddLog(title, options_.is_verbose ? log : CollapseCycles(log),
            has_attached ? kTailLines : kLoadLogLines);
   }
 

@@ -166,6 +166,16 @@ TEST(VariantReportTest, SchedulerLogIsShownWithoutWhatRepeats) {
   EXPECT_THAT(whole, Not(HasSubstr("left out")));
 }
 
+TEST(ReportTest, SchedulerLogSaysWhatIsMissingBeforeIt) {
+  v1::Variant variant;
+  variant.mutable_result()->set_outcome(v1::FAIL);
+  variant.mutable_result()->set_scheduler_log_tail("last\n");
+  EXPECT_THAT(VariantReport(variant, {}), Not(HasSubstr("not kept")));
+  variant.mutable_result()->set_scheduler_log_bytes_dropped(7);
+  EXPECT_THAT(VariantReport(variant, {}),
+              HasSubstr("scheduler log (7 bytes before it are not kept)"));
+}
+
 TEST(VariantReportTest, SchedulerThatNeverAttachedMayExplainItself) {
   v1::Variant variant = MakeFailure();
   variant.mutable_result()->set_scheduler_log_tail(ManyLines(150));

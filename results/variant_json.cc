@@ -370,6 +370,8 @@ std::string VariantJson(const v1::Variant& variant, const RunFacts& facts,
                  {"test", TextOrNull(logs.test)},
                  {"dump", TextOrNull(logs.dump)},
                  {"verifier", TextOrNull(logs.verifier)}};
+  out["scheduler_log_bytes_dropped"] =
+      variant.result().scheduler_log_bytes_dropped();
   AddNotCollected(out);
   return out.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
 }

@@ -21,8 +21,8 @@ namespace {
 
 constexpr size_t kMaxRequestId = 64;
 constexpr int kDefaultAttempts = 3;
-// Variants of one WatchRun message: even with whole logs it stays below the 4
-// MiB that gRPC clients accept by default.
+// Variants of one WatchRun message: with whole logs and dumps of all of them it
+// stays below 16 MiB.
 constexpr size_t kVariantsPerMessage = 4;
 constexpr absl::Duration kWatchSilence = absl::Seconds(5);
 

@@ -31,6 +31,7 @@ constexpr int kCallsPerTimeout = 3;
 constexpr int64_t kMaxCandidates = 1024;
 constexpr int64_t kSpareCandidates = 64;
 constexpr size_t kMaxTailBytes = 256 << 10;
+constexpr size_t kMaxSchedulerLogBytes = 1 << 20;
 constexpr size_t kMaxDumpBytes = 1 << 20;
 
 absl::Status UnknownRun(absl::string_view run_id) {
@@ -51,10 +52,8 @@ v1::AttemptKey KeyOf(LeaseRef lease) {
 }
 
 // Hosts keep this limit; whoever does not loses the beginning.
-void KeepTail(std::string& bytes) {
-  if (bytes.size() > kMaxTailBytes) {
-    bytes.erase(0, bytes.size() - kMaxTailBytes);
-  }
+void KeepTail(std::string& bytes, size_t limit = kMaxTailBytes) {
+  if (bytes.size() > limit) bytes.erase(0, bytes.size() - limit);
 }
 
 void KeepBeginning(std::string& bytes) {
@@ -396,7 +395,7 @@ absl::Status Fleet::SettleLocked(Transaction& transaction, HostEntry& host,
                                  v1::AttemptResult result) {
   RunEntry* run = runs_.Find(result.key().run_id());
   KeepTail(*result.mutable_console_tail());
-  KeepTail(*result.mutable_scheduler_log_tail());
+  KeepTail(*result.mutable_scheduler_log_tail(), kMaxSchedulerLogBytes);
   KeepTail(*result.mutable_test_log_tail());
   KeepTail(*result.mutable_kernel_log_tail());
   KeepBeginning(*result.mutable_sched_ext_dump());
