@@ -249,7 +249,7 @@ TEST(WorkLoopsTest, ThreadsWorkTogetherAsOneWorker) {
   ASSERT_OK_AND_ASSIGN(
       std::vector<std::string> threads,
       ListDir(absl::StrCat("/proc/", group->pids()[0], "/task")));
-  EXPECT_THAT(threads, SizeIs(3));
+  EXPECT_GE(threads.size(), 3u);  // a sanitizer adds its own
   const std::vector<uint64_t> live = group->Iterations();
   std::vector<WorkerReport> reports = group->StopAndCollect();
   ASSERT_THAT(reports, SizeIs(2));
