@@ -42,6 +42,10 @@ constexpr const char* kProducts[] = {
     "/arch/*/include/generated",
     "/vmlinux",
     "/System.map",
+    // With their headers: the library alone counts as built for make.
+    "/tools/bpf/resolve_btfids/libbpf",
+    "/tools/bpf/resolve_btfids/libsubcmd",
+    "/tools/objtool/libsubcmd",
     "/tools/sched_ext/build",
     "modules.order",
     "modules.builtin",

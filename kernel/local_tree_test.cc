@@ -120,11 +120,16 @@ TEST_F(LocalTreeTest, ACopyFollowsItsTreeAndKeepsItsOwnProducts) {
 
   Write("copy/kernel/sched/core.o", "ours");
   Write("copy/include/config/auto.conf", "ours");
+  // A header that a tool's build put beside its library.
+  const std::string header =
+      "tools/bpf/resolve_btfids/libbpf/include/bpf/btf.h";
+  Write("copy/" + header, "ours");
   Write("linux/kernel/sched/ext.c", "new");
   RunIn(Path("linux"), {"rm", "kernel/sched/core.c"});
   Copy();
   EXPECT_THAT(ReadFile(Path("copy/kernel/sched/core.o")), IsOkAndHolds("ours"));
   EXPECT_TRUE(FileExists(Path("copy/include/config/auto.conf")));
+  EXPECT_TRUE(FileExists(Path("copy/" + header)));
   EXPECT_TRUE(FileExists(Path("copy/kernel/sched/ext.c")));
   EXPECT_FALSE(FileExists(Path("copy/kernel/sched/core.c")));
 }
