@@ -15,7 +15,7 @@ namespace ktstr::hostd {
 // What became of an attempt.
 struct Classification {
   ktstr::v1::Outcome outcome = ktstr::v1::OUTCOME_UNSPECIFIED;
-  // One sentence; empty for PASS.
+  // One sentence; empty for PASS, unless a failure was expected.
   std::string reason;
   std::vector<ktstr::v1::Finding> findings;
 };
