@@ -32,6 +32,7 @@ case ${1:-} in
       //tests/guest:says_arguments
       //tests/guest:setup
       //tests/guest:topology
+      //tests/guest:work_types
       //tests/lib:calling_init
       //tests/machine:machine_init
       //tests/machine:machine_test
