@@ -148,15 +148,18 @@ absl::StatusOr<std::unique_ptr<WorkerGroup>> WorkerGroup::Spawn(
   ABSL_RETURN_IF_ERROR(group->MapShared());
   ABSL_ASSIGN_OR_RETURN(auto start, MakePipe());
   group->start_ = std::move(start.second);
+  ABSL_ASSIGN_OR_RETURN(auto working, MakePipe());
+  group->working_ = std::move(working.first);
   BlockStopSignal blocked;
   for (int i = 0; i < group->spec_.workers; ++i) {
-    ABSL_RETURN_IF_ERROR(group->Fork(i, start.first.get()));
+    ABSL_RETURN_IF_ERROR(
+        group->Fork(i, start.first.get(), working.second.get()));
   }
   for (auto& end : group->channel_) end = {};
   return group;
 }
 
-absl::Status WorkerGroup::Fork(int index, int start_fd) {
+absl::Status WorkerGroup::Fork(int index, int start_fd, int working_fd) {
   ABSL_ASSIGN_OR_RETURN(auto report, MakePipe());
   ABSL_ASSIGN_OR_RETURN(WorkerSeat seat, SeatOf(index));
   WorkerAssignment assignment{
@@ -171,6 +174,7 @@ absl::Status WorkerGroup::Fork(int index, int start_fd) {
       .is_steal_aware = spec_.is_steal_aware,
       .parent = getpid(),
       .start_fd = start_fd,
+      .working_fd = working_fd,
       .report_fd = report.second.get()};
   if (!spec_.affinities.empty()) {
     assignment.affinity = spec_.affinities[index];
@@ -203,8 +207,28 @@ WorkerGroup::~WorkerGroup() {
 absl::Status WorkerGroup::Start() {
   if (is_started_) return absl::OkStatus();
   is_started_ = true;
-  return Annotate(WriteAll(start_.get(), std::string(workers_.size(), 's')),
-                  "start workers");
+  absl::Status status =
+      WriteAll(start_.get(), std::string(workers_.size(), 's'));
+  if (!status.ok()) return Annotate(status, "start workers");
+  AwaitWorking();
+  return absl::OkStatus();
+}
+
+// One byte a worker, and the end of the pipe when all others have ended.
+void WorkerGroup::AwaitWorking() {
+  const absl::Duration deadline = RealClock().Monotonic() + kStartTimeout;
+  size_t working = 0;
+  while (working < workers_.size()) {
+    const absl::Duration left = deadline - RealClock().Monotonic();
+    if (left <= absl::ZeroDuration()) break;
+    pollfd event{.fd = working_.get(), .events = POLLIN, .revents = 0};
+    timespec limit = absl::ToTimespec(left);
+    if (ppoll(&event, 1, &limit, nullptr) <= 0) continue;
+    char bytes[256];
+    ssize_t count = read(working_.get(), bytes, sizeof(bytes));
+    if (count == 0) break;
+    if (count > 0) working += static_cast<size_t>(count);
+  }
 }
 
 std::vector<uint64_t> WorkerGroup::Iterations() const {

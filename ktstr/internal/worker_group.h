@@ -70,7 +70,13 @@ class WorkerGroup {
   ~WorkerGroup();
 
   // Lets the workers begin. A second call does nothing.
+  //
+  // Blocks: until every worker is in its loop or has ended, for at most
+  //         kStartTimeout: what a worker measures from its loop on is the same
+  //         stretch of time for all of them. One that takes longer (it is not
+  //         given a CPU) is left to the checks.
   absl::Status Start();
+  static constexpr absl::Duration kStartTimeout = absl::Seconds(5);
 
   // In spawn order.
   const std::vector<pid_t>& pids() const { return pids_; }
@@ -118,7 +124,8 @@ class WorkerGroup {
   explicit WorkerGroup(WorkerGroupSpec spec) : spec_(std::move(spec)) {}
 
   absl::Status MapShared();
-  absl::Status Fork(int index, int start_fd);
+  absl::Status Fork(int index, int start_fd, int working_fd);
+  void AwaitWorking();
   absl::StatusOr<WorkerSeat> SeatOf(int index);
   absl::Status OpenChannel();
   void ReadReports(absl::Duration timeout);
@@ -129,7 +136,8 @@ class WorkerGroup {
   const WorkerGroupSpec spec_;
   std::vector<pid_t> pids_;
   std::vector<Worker> workers_;
-  UniqueFd start_;  // write end
+  UniqueFd start_;    // write end
+  UniqueFd working_;  // read end
   // Of the pair being forked. Pipes: [0] to its first, [1] to its second
   // worker; of a socket pair each has one end, in `first`.
   std::pair<UniqueFd, UniqueFd> channel_[2];

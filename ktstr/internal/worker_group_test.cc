@@ -43,6 +43,29 @@ TEST(WorkerGroupTest, SpinningWorkersReport) {
   }
 }
 
+TEST(WorkerGroupTest, StartReturnsWhenEverybodyWorks) {
+  std::unique_ptr<WorkerGroup> group =
+      Spawn({.type = WorkType::cpu_spin(), .workers = 24});
+  ASSERT_OK(group->Start());
+  const absl::Duration start = RealClock().Monotonic();
+  while (RealClock().Monotonic() < start + absl::Milliseconds(100)) {
+    sched_yield();
+  }
+  // Whoever came last has measured all of it.
+  for (const WorkerReport& report : group->StopAndCollect()) {
+    EXPECT_GE(report.wall_time_ns, 100'000'000u);
+  }
+}
+
+TEST(WorkerGroupTest, StartDoesNotWaitForTheDead) {
+  std::unique_ptr<WorkerGroup> group =
+      Spawn({.type = WorkType::cpu_spin(), .workers = 2});
+  ASSERT_EQ(kill(group->pids()[0], SIGKILL), 0);
+  const absl::Duration start = RealClock().Monotonic();
+  ASSERT_OK(group->Start());
+  EXPECT_LT(RealClock().Monotonic() - start, WorkerGroup::kStartTimeout);
+}
+
 TEST(WorkerGroupTest, TimeTheTestStoppedThemIsNoGap) {
   std::unique_ptr<WorkerGroup> group =
       Spawn({.type = WorkType::cpu_spin(), .workers = 1});

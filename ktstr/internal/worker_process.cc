@@ -44,8 +44,9 @@ void CloseRange(unsigned first, unsigned last) {
 }
 
 void CloseForeignDescriptors(const WorkerAssignment& assignment) {
-  std::array<int, 4> keep = {assignment.start_fd, assignment.report_fd,
-                             assignment.seat.read_fd, assignment.seat.write_fd};
+  std::array<int, 5> keep = {assignment.start_fd, assignment.working_fd,
+                             assignment.report_fd, assignment.seat.read_fd,
+                             assignment.seat.write_fd};
   std::sort(keep.begin(), keep.end());
   unsigned next = 3;
   for (int fd : keep) {
@@ -156,6 +157,12 @@ std::string ApplyPolicy(SchedPolicy policy) {
   return absl::StrCat("policy ", policy.ToString(), ": ", strerror(errno));
 }
 
+// From here on the worker works, or waits for its partners.
+void AnnounceWorking(int fd) {
+  WriteAll(fd, "w").IgnoreError();  // nobody waits any more
+  close(fd);
+}
+
 // What one thread does; `number` 0 is the process's first.
 WorkerReport RunThread(const WorkerAssignment& assignment, int number) {
   const std::string refused = ApplyPolicy(assignment.policy);
@@ -170,6 +177,7 @@ WorkerReport RunThread(const WorkerAssignment& assignment, int number) {
                        .seed = seat.seed,
                        .is_steal_aware = assignment.is_steal_aware});
   telemetry.Begin();
+  if (number == 0) AnnounceWorking(assignment.working_fd);
   absl::Status status = RunWorkLoop(*assignment.type, seat, stop, telemetry);
   WorkerReport report = telemetry.Finish();
   report.is_messenger = IsMessenger(*assignment.type, seat);
@@ -181,6 +189,7 @@ WorkerReport RunThread(const WorkerAssignment& assignment, int number) {
 WorkerReport RunBody(const WorkerAssignment& assignment) {
   if (assignment.type->kind == WorkType::Kind::kCustom) {
     const std::string refused = ApplyPolicy(assignment.policy);
+    AnnounceWorking(assignment.working_fd);
     WorkerReport report =
         assignment.type->custom_body(StopFlag(&stop_requested));
     report.pid = getpid();

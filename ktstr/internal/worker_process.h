@@ -28,10 +28,11 @@ struct WorkerAssignment {
   const std::atomic<uint64_t>* frozen_ns = nullptr;
   bool is_steal_aware = false;
   pid_t parent = 0;
-  // Read end of the start pipe (one byte a worker), write end of the report
-  // pipe. Every other descriptor above 2 is closed, but
-  // for those of the seat.
+  // Read end of the start pipe (one byte a worker), write ends of the pipe that
+  // takes a byte once the worker is in its loop and of the report pipe. Every
+  // other descriptor above 2 is closed, but for those of the seat.
   int start_fd = -1;
+  int working_fd = -1;
   int report_fd = -1;
 };
 
