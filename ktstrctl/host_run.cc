@@ -38,6 +38,9 @@ constexpr int kExitMiss = 3;
 constexpr absl::Duration kSlack = absl::Minutes(2);
 constexpr absl::Duration kCleanUpTimeout = absl::Minutes(1);
 
+// About cgroups without the cpu controller.
+constexpr char kNoCtrl[] = "no-ctrl";
+
 // The flags scenarios are about, in canonical order.
 const std::vector<gauntlet::Flag>& CatalogFlags() {
   static const auto* const flags = new std::vector<gauntlet::Flag>{
@@ -46,7 +49,7 @@ const std::vector<gauntlet::Flag>& CatalogFlags() {
       {.name = "steal", .args = {}, .requires_flags = {"llc"}},
       {.name = "rebal"},
       {.name = "reject-pin"},
-      {.name = "no-ctrl"}};
+      {.name = kNoCtrl}};
   return *flags;
 }
 
@@ -89,16 +92,16 @@ absl::StatusOr<std::vector<gauntlet::Profile>> ProfilesOf(
 // One run of a scenario's process, from its start to its last frame.
 class ScenarioProcess {
  public:
-  ScenarioProcess(const HostRunOptions& options, v1::AttemptResult& result)
-      : options_(options), result_(result) {}
+  ScenarioProcess(const HostRunOptions& options, const HostVariant& variant,
+                  v1::AttemptResult& result)
+      : options_(options), variant_(variant), result_(result) {}
 
-  absl::Status Run(const std::string& program, const std::string& scenario,
-                   int interrupt_fd) {
+  absl::Status Run(const std::string& program, int interrupt_fd) {
     int fds[2];
     if (pipe2(fds, O_CLOEXEC) != 0) return absl::ErrnoToStatus(errno, "pipe");
     UniqueFd reader(fds[0]);
     UniqueFd writer(fds[1]);
-    CommandSpec spec{.argv = {program, "--ktstr-run", scenario},
+    CommandSpec spec{.argv = {program, "--ktstr-run", variant_.scenario.name()},
                      .extra_env = Environment(),
                      .inherited_fds = {{writer.get(), kChildFramesFd},
                                        {STDERR_FILENO, STDOUT_FILENO}}};
@@ -124,6 +127,10 @@ class ScenarioProcess {
         absl::StrCat("KTSTR_WORKERS=", options_.workers),
         absl::StrCat("KTSTR_SEED=", options_.seed)};
     if (options_.is_overcommitted) entries.push_back("KTSTR_OVERCOMMITTED=1");
+    if (std::find(variant_.flags.begin(), variant_.flags.end(), kNoCtrl) ==
+        variant_.flags.end()) {
+      entries.push_back("KTSTR_CPU_CONTROLLER=1");
+    }
     return entries;
   }
 
@@ -196,6 +203,7 @@ class ScenarioProcess {
   }
 
   const HostRunOptions& options_;
+  const HostVariant& variant_;
   v1::AttemptResult& result_;
   v1::Verdict verdict_;
   bool has_verdict_ = false;
@@ -287,9 +295,8 @@ v1::Variant RunOnHost(const std::string& program, const HostVariant& variant,
   }
   *result.mutable_started_at() = ToProtoTime(RealClock().Now());
   const absl::Duration start = RealClock().Monotonic();
-  ScenarioProcess process(options, result);
-  absl::Status status =
-      process.Run(program, variant.scenario.name(), interrupt_fd);
+  ScenarioProcess process(options, variant, result);
+  absl::Status status = process.Run(program, interrupt_fd);
   if (!status.ok()) {
     result.set_outcome(v1::MISS);
     result.set_reason(std::string(status.message()));

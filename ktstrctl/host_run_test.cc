@@ -113,14 +113,15 @@ class RunOnHostTest : public ::testing::Test {
     interrupt_ = UniqueFd(eventfd(0, EFD_CLOEXEC));
   }
 
-  v1::Variant Run(const std::string& script) {
+  v1::Variant Run(const std::string& script,
+                  std::vector<std::string> flags = {}) {
     const std::string program = JoinPath(dir_->path(), "program");
     EXPECT_OK(WriteFileAtomically(program, "#!/bin/sh\n" + script));
     EXPECT_EQ(chmod(program.c_str(), 0755), 0);
     return RunOnHost(program,
                      {.scenario = Scenario("plain", {}, {}),
                       .profile = "default",
-                      .flags = {},
+                      .flags = std::move(flags),
                       .skip = ""},
                      {.duration = absl::Milliseconds(1500), .workers = 3},
                      interrupt_.get());
@@ -148,6 +149,15 @@ TEST_F(RunOnHostTest, PassesTheSettingsOn) {
           "'--ktstr-run plain 1500 3 1' ] || exit 9\n"
           "printf '\\004\\0\\0\\0\\032\\002\\010\\001' >&3\n");
   EXPECT_EQ(done.result().outcome(), v1::PASS) << done.result().reason();
+}
+
+TEST_F(RunOnHostTest, CgroupsHaveTheCpuControllerUnlessTheProfileSaysNo) {
+  const std::string script =
+      "[ \"$KTSTR_CPU_CONTROLLER\" = 1 ] || exit 9\n"
+      "printf '\\004\\0\\0\\0\\032\\002\\010\\001' >&3\n";
+  EXPECT_EQ(Run(script).result().outcome(), v1::PASS);
+  EXPECT_THAT(Run(script, {"no-ctrl"}).result().reason(),
+              HasSubstr("exit code 9"));
 }
 
 TEST_F(RunOnHostTest, WithoutAVerdictItIsTheTestsOrTheMachinesFault) {

@@ -144,11 +144,16 @@ class KernelCgroupTree : public CgroupTree {
       : root_(std::move(options.root)),
         hierarchy_(std::move(options.hierarchy)),
         write_timeout_(options.write_timeout),
-        owns_root_(options.owns_root) {}
+        owns_root_(options.owns_root),
+        has_cpu_controller_(options.has_cpu_controller) {}
 
   absl::Status SetUp() override {
     ABSL_RETURN_IF_ERROR(Enable(std::string(Dirname(root_)), "cpuset"));
     ABSL_RETURN_IF_ERROR(MakeDirs(root_));
+    if (has_cpu_controller_) {
+      ABSL_RETURN_IF_ERROR(Enable(std::string(Dirname(root_)), "cpu"));
+      ABSL_RETURN_IF_ERROR(Enable(root_, "cpu"));
+    }
     return Enable(root_, "cpuset");
   }
 
@@ -349,6 +354,7 @@ class KernelCgroupTree : public CgroupTree {
   const std::string hierarchy_;
   const absl::Duration write_timeout_;
   const bool owns_root_;
+  const bool has_cpu_controller_;
 };
 
 }  // namespace

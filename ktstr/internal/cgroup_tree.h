@@ -90,6 +90,8 @@ struct KernelCgroupOptions {
   absl::Duration write_timeout = absl::Seconds(2);
   // False: RemoveAll leaves `root` itself to whoever made it.
   bool owns_root = true;
+  // SetUp hands on the cpu controller, too.
+  bool has_cpu_controller = false;
 };
 std::unique_ptr<CgroupTree> MakeKernelCgroupTree(KernelCgroupOptions options);
 

@@ -54,6 +54,17 @@ TEST_F(CgroupTreeTest, SetUpEnablesCpusetDownToTheRoot) {
   EXPECT_EQ(Content("ktstr/cgroup.subtree_control"), "+cpuset");
 }
 
+TEST_F(CgroupTreeTest, SetUpHandsTheCpuControllerOnWhenAskedTo) {
+  tree_ = MakeKernelCgroupTree({.root = JoinPath(dir_->path(), "ktstr"),
+                                .hierarchy = dir_->path(),
+                                .has_cpu_controller = true});
+  Touch("cgroup.subtree_control");
+  ASSERT_OK(WriteFileAtomically(
+      JoinPath(dir_->path(), "ktstr/cgroup.subtree_control"), "cpuset"));
+  ASSERT_OK(tree_->SetUp());
+  EXPECT_THAT(Content("ktstr/cgroup.subtree_control"), HasSubstr("+cpu"));
+}
+
 TEST_F(CgroupTreeTest, LeavesARootThatIsNotItsOwn) {
   tree_ = MakeKernelCgroupTree({.root = JoinPath(dir_->path(), "cells"),
                                 .hierarchy = dir_->path(),

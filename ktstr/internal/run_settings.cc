@@ -57,6 +57,9 @@ absl::StatusOr<RunSettings> ReadRunSettings(const EnvironmentReader& read) {
   ABSL_ASSIGN_OR_RETURN(std::optional<int64_t> overcommitted,
                         ReadNumber(read, "KTSTR_OVERCOMMITTED", 0, 1));
   settings.is_overcommitted = overcommitted.value_or(0) == 1;
+  ABSL_ASSIGN_OR_RETURN(std::optional<int64_t> cpu_controller,
+                        ReadNumber(read, "KTSTR_CPU_CONTROLLER", 0, 1));
+  settings.has_cpu_controller = cpu_controller.value_or(0) == 1;
   if (const char* text = read("KTSTR_TOPOLOGY"); text != nullptr) {
     absl::StatusOr<Topology> topology = Topology::Parse(text);
     if (!topology.ok()) return Annotate(topology.status(), "KTSTR_TOPOLOGY");

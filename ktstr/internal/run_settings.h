@@ -24,6 +24,7 @@ namespace ktstr::internal {
 //   KTSTR_OVERCOMMITTED  "1": the host has fewer CPUs than the guest
 //   KTSTR_SCHED_PID      scheduler process; absent for the kernel's default
 //   KTSTR_CGROUP_ROOT    directory for the test's cgroups, somebody else's
+//   KTSTR_CPU_CONTROLLER "1": cgroups have the cpu controller from the start
 // What is absent keeps the test's own value.
 struct RunSettings {
   std::optional<int> frames_fd;
@@ -34,6 +35,7 @@ struct RunSettings {
   bool is_overcommitted = false;
   std::optional<int> sched_pid;
   std::optional<std::string> cgroup_root;
+  bool has_cpu_controller = false;
 };
 
 // Null for a name that is not set.

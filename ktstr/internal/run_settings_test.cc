@@ -41,6 +41,7 @@ TEST(RunSettingsTest, ReadsEverythingGuestdSays) {
                              {"KTSTR_WORKERS", "4"},
                              {"KTSTR_SEED", "18446744073709551615"},
                              {"KTSTR_OVERCOMMITTED", "1"},
+                             {"KTSTR_CPU_CONTROLLER", "1"},
                              {"KTSTR_SCHED_PID", "77"},
                              {"KTSTR_CGROUP_ROOT", "/sys/fs/cgroup/a"}}));
   EXPECT_EQ(settings.frames_fd, 5);
@@ -49,6 +50,7 @@ TEST(RunSettingsTest, ReadsEverythingGuestdSays) {
   EXPECT_EQ(settings.workers, 4);
   EXPECT_EQ(settings.seed, 18446744073709551615u);
   EXPECT_TRUE(settings.is_overcommitted);
+  EXPECT_TRUE(settings.has_cpu_controller);
   EXPECT_EQ(settings.sched_pid, 77);
   EXPECT_EQ(settings.cgroup_root, "/sys/fs/cgroup/a");
 }
@@ -58,6 +60,7 @@ TEST(RunSettingsTest, NamesTheVariableThatDoesNotFit) {
        {std::pair("KTSTR_FRAMES_FD", "-1"), std::pair("KTSTR_DURATION_MS", "0"),
         std::pair("KTSTR_WORKERS", "many"), std::pair("KTSTR_SEED", "-4"),
         std::pair("KTSTR_OVERCOMMITTED", "2"),
+        std::pair("KTSTR_CPU_CONTROLLER", "yes"),
         std::pair("KTSTR_SCHED_PID", "0"),
         std::pair("KTSTR_CGROUP_ROOT", "cells"),
         std::pair("KTSTR_TOPOLOGY", "big")}) {

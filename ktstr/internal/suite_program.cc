@@ -96,7 +96,8 @@ int RunOne(const std::string& name) {
   std::unique_ptr<CgroupTree> cgroups = MakeKernelCgroupTree(
       {.root = settings->cgroup_root.value_or(kCgroupRoot),
        .write_timeout = settings->is_overcommitted ? kSlowWrite : kWrite,
-       .owns_root = !settings->cgroup_root.has_value()});
+       .owns_root = !settings->cgroup_root.has_value(),
+       .has_cpu_controller = settings->has_cpu_controller});
   if (absl::Status status = cgroups->SetUp(); !status.ok()) {
     return Fail(kExitMiss, status);
   }
