@@ -63,7 +63,10 @@ absl::StatusOr<Verdict> Play(const Context& ctx, const Entry& entry) {
   if (auto lack = entry.needs.LackedBy(ctx.topology())) {
     return skip(*std::move(lack));
   }
-  const Checks checks = ctx.checks().With(entry.checks);
+  Checks checks = ctx.checks().With(entry.checks);
+  if (ctx.profile().subtracts_stolen_time && entry.overcommitted_spread_pct) {
+    checks.max_spread_pct = entry.overcommitted_spread_pct;
+  }
   return entry.body != nullptr ? entry.body(ctx, checks)
                                : PlaySteady(ctx, entry, checks);
 }

@@ -52,6 +52,9 @@ struct Entry {
   Body body = nullptr;
   // On top of the test's.
   Checks checks;
+  // In place of the largest spread where the host has fewer CPUs than the guest
+  // (JudgingProfile::Overcommitted) and workers of one group are unlike.
+  std::optional<double> overcommitted_spread_pct = std::nullopt;
 };
 
 // The scenario here and now. A machine that lacks what it needs gives a skip

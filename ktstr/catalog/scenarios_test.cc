@@ -132,6 +132,30 @@ TEST(CatalogTest, EveryScenarioPlaysOnFourCpus) {
   }
 }
 
+Checks given;
+
+absl::StatusOr<Verdict> NoteChecks(const Context&, const Checks& checks) {
+  given = checks;
+  return pass();
+}
+
+TEST(PlayTest, ARowsChecksAreOnTopOfTheTests) {
+  const Entry entry{.name = "noted",
+                    .description = "",
+                    .body = &NoteChecks,
+                    .checks = {.max_spread_pct = 50},
+                    .overcommitted_spread_pct = 80};
+  GuestTopology machine =
+      GuestTopology::FromDeclared(*Topology::Parse("1n1l1c1t"));
+  ContextParts parts{.topology = &machine,
+                     .checks = {.max_gap_ms = 7, .max_spread_pct = 20}};
+  ASSERT_OK(Play(Context(parts), entry));
+  EXPECT_EQ(given, (Checks{.max_gap_ms = 7, .max_spread_pct = 50}));
+  parts.profile = JudgingProfile::Overcommitted();
+  ASSERT_OK(Play(Context(parts), entry));
+  EXPECT_EQ(given, (Checks{.max_gap_ms = 7, .max_spread_pct = 80}));
+}
+
 TEST(ScenariosTest, ByNameAndByFunctionAreTheSame) {
   Scene by_name("1n1l2c1t");
   Scene by_function("1n1l2c1t");
