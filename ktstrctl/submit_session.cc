@@ -39,6 +39,7 @@ namespace ktstr::ktstrctl {
 namespace {
 
 constexpr int kSubmitTries = 5;
+constexpr int kShownExclusions = 10;
 
 // What a signal ends. The signal thread and the main thread meet here.
 class Cancellation {
@@ -211,6 +212,7 @@ class Session {
     progress_.Note(absl::StrFormat("run %s: %d variants, %d left out", run_id_,
                                    response.variants(),
                                    response.excluded_size()));
+    NoteExclusions(response);
     ABSL_ASSIGN_OR_RETURN(
         results::ResultDirectory results,
         results::ResultDirectory::Create(
@@ -221,6 +223,21 @@ class Session {
             &RealClock()));
     results_.emplace(std::move(results));
     return absl::OkStatus();
+  }
+
+  // The first ones: what does not run says why.
+  void NoteExclusions(const v1::SubmitResponse& response) {
+    int shown = 0;
+    for (const v1::Exclusion& exclusion : response.excluded()) {
+      if (++shown > kShownExclusions) {
+        progress_.Note(absl::StrCat(
+            "left out, too: ", response.excluded_size() - kShownExclusions,
+            " more"));
+        return;
+      }
+      progress_.Note(absl::StrCat("left out ", exclusion.variant(), ": ",
+                                  exclusion.reason()));
+    }
   }
 
   static std::string FirstExclusion(const v1::SubmitResponse& response) {

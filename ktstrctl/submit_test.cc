@@ -103,6 +103,7 @@ TEST_F(SubmitTest, PresetsMakeVariantsWithTheirOwnTopology) {
                          "--preset", "smt-2llc", "--preset", "max-cpu"});
   EXPECT_EQ(run.code, 0) << run.out << run.err;
   EXPECT_THAT(run.out, HasSubstr("2 variants, 1 left out"));
+  EXPECT_THAT(run.out, HasSubstr("max-cpu: "));
   EXPECT_THAT(run.out, HasSubstr("smt-2llc 1n2l2c2t"));
   EXPECT_THAT(ResultFiles(), SizeIs(2));
 }
