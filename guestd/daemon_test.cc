@@ -50,6 +50,7 @@ sockaddr_un UnixAddress(const std::string& path) {
 UniqueFd BoundSocket(const std::string& path, int type) {
   UniqueFd fd(socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   sockaddr_un address = UnixAddress(path);
+  unlink(path.c_str());  // of an earlier run of the scheduler
   EXPECT_EQ(
       bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)),
       0);
@@ -129,6 +130,7 @@ class DaemonTest : public ::testing::Test {
     // LeakSanitizer refuses to work in a traced process.
     setenv("ASAN_OPTIONS", "detect_leaks=0", 1);
     setenv("FAKE_SYSFS", Path("sysfs").c_str(), 1);
+    setenv("FAKE_UEVENTS", Path("uevents").c_str(), 1);
     options_.session.sched_ext = {.dir = Path("sysfs"), .open_uevents = [this] {
                                     return BoundSocket(Path("uevents"),
                                                        SOCK_DGRAM);
@@ -285,6 +287,58 @@ TEST_F(DaemonTest, PassingTestUnderAScheduler) {
   EXPECT_EQ(received.reports[0].exit().kind(), v1::EXIT_UNREGISTERED_BY_USER);
   EXPECT_THAT(received.scheduler_log, HasSubstr("fake scheduler: attach"));
   EXPECT_THAT(received.test_log, Not(HasSubstr("SCHED_PID=(absent)")));
+}
+
+TEST_F(DaemonTest, TestDetachesAttachesAndReplacesItsScheduler) {
+  Start();
+  Received received = Run(RequestWithScheduler("changes-scheduler", "attach"));
+  ASSERT_TRUE(received.status.ok()) << received.status.error_message();
+  EXPECT_THAT(received.phases, ElementsAre(v1::INIT, v1::SCHEDULER_ATTACHED,
+                                           v1::WORKLOAD_STARTED,
+                                           v1::WORKLOAD_ENDED, v1::DETACHED));
+  EXPECT_THAT(received.failures, IsEmpty());
+  EXPECT_EQ(received.test_log,
+            "code=3 pid=some the test asked for nothing known\n"
+            "code=9 pid=some a scheduler is attached already\n"
+            "code=0 pid=none \n"
+            "code=9 pid=none no scheduler is attached\n"
+            "code=0 pid=some \n"
+            "code=0 pid=some \n"
+            "code=10 pid=none scheduler fake ended before it attached (exit "
+            "code 3); its last line: cannot load: no such program\n");
+  ASSERT_EQ(received.reports.size(), 4u);
+  for (int run = 0; run < 3; ++run) {
+    EXPECT_EQ(received.reports[run].run(), run);
+    EXPECT_TRUE(received.reports[run].ended_by_test());
+    EXPECT_FALSE(received.reports[run].died());
+    EXPECT_FALSE(received.reports[run].detached_early());
+    EXPECT_EQ(received.reports[run].exit().kind(),
+              v1::EXIT_UNREGISTERED_BY_USER);
+    EXPECT_EQ(received.reports[run].args(2), "attach");
+  }
+  EXPECT_EQ(received.reports[3].args(2), "die");
+  EXPECT_EQ(received.reports[3].exit_code(), 3);
+}
+
+TEST_F(DaemonTest, SchedulerThatEndedByItselfIsNotReplaced) {
+  options_.session.grace_without_scheduler = absl::Seconds(20);
+  Start();
+  Received received = Run(RequestWithScheduler("asks-after-trouble", "unload"));
+  ASSERT_TRUE(received.status.ok()) << received.status.error_message();
+  EXPECT_EQ(received.test_log,
+            "code=10 pid=some scheduler fake has ended by itself\n");
+  EXPECT_TRUE(received.reports.back().detached_early());
+  EXPECT_FALSE(received.reports.back().ended_by_test());
+}
+
+TEST_F(DaemonTest, WithoutAProgramThereIsNothingToAttach) {
+  Start();
+  Received received = Run(Request("changes-scheduler"));
+  ASSERT_TRUE(received.status.ok()) << received.status.error_message();
+  EXPECT_THAT(received.test_log,
+              HasSubstr("code=9 pid=none the attempt has no scheduler that is "
+                        "a program\n"));
+  EXPECT_THAT(received.reports, IsEmpty());
 }
 
 TEST_F(DaemonTest, GuestIsSetUpBeforeTheSchedulerAndUndoneAfterIt) {

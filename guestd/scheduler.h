@@ -59,6 +59,9 @@ class Scheduler {
   // Called once, when trouble begins after Attach().
   void OnTrouble(std::function<void()> on_trouble);
 
+  // It has ended, or was unloaded, though nobody asked for it.
+  bool is_in_trouble() const { return is_in_trouble_; }
+
   // Whether the kernel has reported it attached since Attach().
   bool was_attached() const { return is_attached_; }
 

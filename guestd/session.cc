@@ -118,7 +118,11 @@ absl::Status Session::Run(const v1::RunTestRequest& request) {
     RunTest(request);
   }
   CleanUp();
-  if (scheduler_) StopScheduler(request);
+  // The attempt's phase is over whoever detached the last one.
+  const bool was_attached =
+      scheduler_ ? scheduler_->was_attached() : scheduler_runs_ > 0;
+  const bool is_detached = !scheduler_ || StopScheduler(request);
+  if (was_attached && is_detached) SendPhase(v1::DETACHED);
   if (is_set_up) UndoSetUp(request);
   if (options_.is_init) SendKernelLog();
   v1::GuestEvent event;
@@ -166,13 +170,13 @@ void Session::UndoSetUp(const v1::RunTestRequest& request) {
   }
 }
 
-bool Session::AttachScheduler(const v1::RunTestRequest& request) {
+absl::optional<v1::Finding> Session::StartScheduler(
+    const v1::RunTestRequest& request, std::vector<std::string> args) {
   Scheduler::Options options;
   options.name = request.scheduler_name().empty() ? request.scheduler_path()
                                                   : request.scheduler_name();
   options.program = request.scheduler_path();
-  options.args.assign(request.scheduler_args().begin(),
-                      request.scheduler_args().end());
+  options.args = args;
   options.extra_env = LibraryEnvironment();
   options.wants_verifier_log = request.wants_verifier_log();
   options.sched_ext = options_.sched_ext;
@@ -187,9 +191,18 @@ bool Session::AttachScheduler(const v1::RunTestRequest& request) {
     event.set_sched_ext_dump(std::string(text));
     Send(std::move(event));
   };
+  scheduler_args_ = std::move(args);
+  is_ended_by_test_ = false;
+  ++scheduler_runs_;
   scheduler_ = std::make_unique<Scheduler>(std::move(options), &loop_);
-  absl::optional<v1::Finding> finding = scheduler_->Attach(
+  return scheduler_->Attach(
       FromProtoDurationOr(request.attach_timeout(), kDefaultAttachTimeout));
+}
+
+bool Session::AttachScheduler(const v1::RunTestRequest& request) {
+  absl::optional<v1::Finding> finding = StartScheduler(
+      request,
+      {request.scheduler_args().begin(), request.scheduler_args().end()});
   if (scheduler_->pid() > 0 &&
       (request.wants_verifier_log() || scheduler_->was_attached())) {
     v1::GuestEvent event;
@@ -214,7 +227,11 @@ void Session::RunTest(const v1::RunTestRequest& request) {
              event.set_test_log(std::string(text));
              Send(std::move(event));
            },
-       .on_frame = [this](const v1::TestFrame& frame) { OnFrame(frame); }});
+       .on_frame = [this](const v1::TestFrame& frame) { OnFrame(frame); },
+       .on_request =
+           [this, &request](const v1::ControlRequest& asked) {
+             return OnRequest(request, asked);
+           }});
   if (!test.ok()) {
     SendFailure(MakeFinding(v1::TEST_CRASHED,
                             absl::StrCat("the suite cannot be executed: ",
@@ -254,9 +271,7 @@ void Session::OnFrame(const v1::TestFrame& frame) {
 }
 
 void Session::OnSchedulerTrouble() {
-  v1::GuestEvent event;
-  *event.mutable_scheduler() = scheduler_->report();
-  Send(std::move(event));
+  SendSchedulerReport();
   if (test_) {
     test_->Hasten(RealClock().Monotonic() + options_.grace_without_scheduler,
                   /*is_timeout=*/false);
@@ -296,13 +311,75 @@ void Session::RemoveCgroups(const std::string& root) {
   }
 }
 
-void Session::StopScheduler(const v1::RunTestRequest& request) {
+bool Session::StopScheduler(const v1::RunTestRequest& request) {
   bool is_detached = scheduler_->Stop(
       FromProtoDurationOr(request.detach_timeout(), kDefaultDetachTimeout));
-  if (scheduler_->was_attached() && is_detached) SendPhase(v1::DETACHED);
+  SendSchedulerReport();
+  return is_detached;
+}
+
+void Session::SendSchedulerReport() {
   v1::GuestEvent event;
-  *event.mutable_scheduler() = scheduler_->report();
+  v1::SchedulerReport& report = *event.mutable_scheduler();
+  report = scheduler_->report();
+  report.set_run(scheduler_runs_ - 1);
+  report.set_ended_by_test(is_ended_by_test_);
+  report.mutable_args()->Assign(scheduler_args_.begin(), scheduler_args_.end());
   Send(std::move(event));
+}
+
+v1::ControlResponse Session::OnRequest(const v1::RunTestRequest& request,
+                                       const v1::ControlRequest& asked) {
+  absl::Status status = ChangeScheduler(request, asked);
+  v1::ControlResponse response;
+  response.set_is_answer(true);
+  response.set_code(static_cast<int>(status.code()));
+  response.set_message(std::string(status.message()));
+  if (scheduler_) response.set_scheduler_pid(scheduler_->pid());
+  return response;
+}
+
+absl::Status Session::ChangeScheduler(const v1::RunTestRequest& request,
+                                      const v1::ControlRequest& asked) {
+  using Request = v1::ControlRequest;
+  if (asked.action() < Request::ATTACH || asked.action() > Request::REPLACE) {
+    return absl::InvalidArgumentError("the test asked for nothing known");
+  }
+  if (request.scheduler_path().empty()) {
+    return absl::FailedPreconditionError(
+        "the attempt has no scheduler that is a program");
+  }
+  const bool is_attach = asked.action() == Request::ATTACH;
+  if (is_attach == (scheduler_ != nullptr)) {
+    return absl::FailedPreconditionError(is_attach
+                                             ? "a scheduler is attached already"
+                                             : "no scheduler is attached");
+  }
+  const std::string name = request.scheduler_name();
+  if (scheduler_) {
+    if (scheduler_->is_in_trouble()) {
+      return absl::AbortedError(
+          absl::StrCat("scheduler ", name, " has ended by itself"));
+    }
+    is_ended_by_test_ = true;
+    const bool is_detached = StopScheduler(request);
+    scheduler_.reset();
+    if (!is_detached) {
+      return absl::AbortedError(
+          absl::StrCat("the kernel still has scheduler ", name, " attached"));
+    }
+  }
+  if (asked.action() == Request::DETACH) return absl::OkStatus();
+  const auto& args = asked.has_args() ? asked.args() : request.scheduler_args();
+  absl::optional<v1::Finding> finding =
+      StartScheduler(request, {args.begin(), args.end()});
+  if (finding) {
+    StopScheduler(request);
+    scheduler_.reset();
+    return absl::AbortedError(finding->message());
+  }
+  scheduler_->OnTrouble([this] { OnSchedulerTrouble(); });
+  return absl::OkStatus();
 }
 
 }  // namespace ktstr::guestd

@@ -5,7 +5,9 @@
 #define KTSTR_GUESTD_SESSION_H_
 
 #include <functional>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
@@ -64,14 +66,23 @@ class Session {
   // False when the test shall not run; here and below.
   bool SetUp(const v1::RunTestRequest& request);
   bool AttachScheduler(const v1::RunTestRequest& request);
+  // Starts the next run of the scheduler; why it did not attach.
+  absl::optional<v1::Finding> StartScheduler(const v1::RunTestRequest& request,
+                                             std::vector<std::string> args);
   void RunTest(const v1::RunTestRequest& request);
   void OnFrame(const v1::TestFrame& frame);
   void OnSchedulerTrouble();
+  v1::ControlResponse OnRequest(const v1::RunTestRequest& request,
+                                const v1::ControlRequest& asked);
+  absl::Status ChangeScheduler(const v1::RunTestRequest& request,
+                               const v1::ControlRequest& asked);
   void ReportTestEnd(const v1::TestExit& exit);
   void CleanUp();
   void RemoveCgroups(const std::string& root);
   void UndoSetUp(const v1::RunTestRequest& request);
-  void StopScheduler(const v1::RunTestRequest& request);
+  // False when the kernel still reports it afterwards.
+  bool StopScheduler(const v1::RunTestRequest& request);
+  void SendSchedulerReport();
   void SendKernelLog();
 
   void Send(v1::GuestEvent event);
@@ -83,6 +94,11 @@ class Session {
   bool is_host_gone_ = false;
   bool has_verdict_ = false;
   bool is_damaged_ = false;
+  // Of the scheduler: how often it was started, with what the last time, and
+  // whether the test has asked for its end.
+  int scheduler_runs_ = 0;
+  std::vector<std::string> scheduler_args_;
+  bool is_ended_by_test_ = false;
   EventLoop loop_;
   UniqueFd heartbeat_;
   // The test goes first: it may depend on the scheduler's pid.

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <utility>
@@ -23,6 +24,9 @@ namespace {
 
 // The number the test binary finds its frame pipe under.
 constexpr int kChildFramesFd = 3;
+// And its end of the socket for requests.
+constexpr int kChildControlFd = 4;
+constexpr size_t kMaxRequestBytes = 64 << 10;
 constexpr size_t kPieceBytes = 64 << 10;
 // Time for the kernel to end a killed process.
 constexpr absl::Duration kKillGrace = absl::Seconds(10);
@@ -32,6 +36,7 @@ std::vector<std::string> Environment(const v1::RunTestRequest& request,
                                      const std::string& cgroup_root) {
   std::vector<std::string> entries = LibraryEnvironment();
   entries.push_back(absl::StrCat("KTSTR_FRAMES_FD=", kChildFramesFd));
+  entries.push_back(absl::StrCat("KTSTR_CONTROL_FD=", kChildControlFd));
   entries.push_back(absl::StrCat("KTSTR_TOPOLOGY=", request.topology()));
   entries.push_back(absl::StrCat(
       "KTSTR_DURATION_MS=", absl::ToInt64Milliseconds(FromProtoDurationOr(
@@ -61,22 +66,30 @@ absl::StatusOr<std::unique_ptr<TestProcess>> TestProcess::Start(
       new TestProcess(loop, std::move(callbacks)));
   test->frames_.Reset(fds[0]);
   fcntl(fds[0], F_SETFL, O_NONBLOCK);
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) != 0) {
+    return absl::ErrnoToStatus(errno, "socketpair");
+  }
+  UniqueFd asker(fds[1]);
+  test->control_.Reset(fds[0]);
   TestProcess* self = test.get();
   ABSL_ASSIGN_OR_RETURN(
       test->child_,
       Child::Start(
           {.argv = {request.suite_path(), "--ktstr-run", request.test()},
            .extra_env = Environment(request, scheduler_pid, cgroup_root),
-           .inherited_fds = {{writer.get(), kChildFramesFd}}},
+           .inherited_fds = {{writer.get(), kChildFramesFd},
+                             {asker.get(), kChildControlFd}}},
           loop,
           {.on_output = self->callbacks_.on_log,
            .on_exit = [self](const ExitStatus&) { self->OnFrames(); }}));
   loop->Watch(self->frames_.get(), POLLIN, [self] { self->OnFrames(); });
+  self->WatchRequests();
   return test;
 }
 
 TestProcess::~TestProcess() {
   loop_->Forget(frames_.get());
+  loop_->Forget(control_.get());
   child_.reset();
 }
 
@@ -115,6 +128,36 @@ void TestProcess::OnFrames() {
   loop_->Forget(frames_.get());
 }
 
+void TestProcess::WatchRequests() {
+  loop_->Watch(control_.get(), POLLIN, [this] { OnRequest(); });
+}
+
+// One at a time: the next is read after this one was answered.
+void TestProcess::OnRequest() {
+  std::string packet(kMaxRequestBytes, '\0');
+  ssize_t count = recv(control_.get(), packet.data(), packet.size(),
+                       MSG_DONTWAIT | MSG_TRUNC);
+  if (count < 0 && (errno == EINTR || errno == EAGAIN)) return;
+  loop_->Forget(control_.get());
+  if (count <= 0) return;
+  v1::ControlRequest request;
+  if (static_cast<size_t>(count) > packet.size() ||
+      !request.ParseFromArray(packet.data(), static_cast<int>(count))) {
+    request.Clear();  // no action: the answer says so
+  }
+  pending_ = std::move(request);
+}
+
+void TestProcess::Answer() {
+  v1::ControlRequest request = *std::move(pending_);
+  pending_.reset();
+  const std::string packet = callbacks_.on_request(request).SerializeAsString();
+  // A test that does not read its answers is no concern of ours.
+  send(control_.get(), packet.data(), packet.size(),
+       MSG_DONTWAIT | MSG_NOSIGNAL);
+  WatchRequests();
+}
+
 void TestProcess::Hasten(absl::Duration deadline, bool is_timeout) {
   if (deadline >= deadline_) return;
   deadline_ = deadline;
@@ -127,6 +170,7 @@ v1::TestExit TestProcess::Wait(absl::Duration deadline) {
   // deadline_ may move while the loop runs, hence one turn at a time.
   while (is_running() && RealClock().Monotonic() < deadline_) {
     loop_->RunOnce(deadline_);
+    if (pending_) Answer();
   }
   if (is_running()) {
     result.set_timed_out(counts_as_timeout_);

@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "absl/types/optional.h"
 #include "guestd/child.h"
 #include "guestd/event_loop.h"
 #include "guestd/frames.h"
@@ -32,6 +33,8 @@ class TestProcess {
   struct Callbacks {
     std::function<void(absl::string_view)> on_log;
     std::function<void(const v1::TestFrame&)> on_frame;
+    // Called between two turns of the loop and may run it itself.
+    std::function<v1::ControlResponse(const v1::ControlRequest&)> on_request;
   };
 
   // Starts `SUITE --ktstr-run TEST` with the environment a suite expects.
@@ -67,10 +70,15 @@ class TestProcess {
   bool ReadFrames();
   void OnFrames();
   void DeliverFrames();
+  void WatchRequests();
+  void OnRequest();
+  void Answer();
 
   EventLoop* const loop_;
   const Callbacks callbacks_;
   UniqueFd frames_;
+  UniqueFd control_;
+  absl::optional<v1::ControlRequest> pending_;
   FrameReader reader_;
   absl::Status stream_error_;
   absl::Duration deadline_ = absl::InfiniteDuration();

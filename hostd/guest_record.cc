@@ -62,10 +62,26 @@ ktstr::v1::SchedulerReport Bounded(
     ktstr::v1::SchedulerReport report,
     const std::optional<ktstr::v1::SchedulerReport>& before) {
   Bound(report.mutable_attached_ops());
+  Shorten(report.mutable_args());
+  for (std::string& arg : *report.mutable_args()) Bound(&arg);
   if (report.has_exit()) Bound(report.mutable_exit());
   if (before && before->died()) report.set_died(true);
   if (before && before->detached_early()) report.set_detached_early(true);
   return report;
+}
+
+// Whether its end is a judgement of the scheduler.
+bool IsInTrouble(const ktstr::v1::SchedulerReport& report) {
+  switch (report.exit().kind()) {
+    case ktstr::v1::EXIT_ERROR:
+    case ktstr::v1::EXIT_ERROR_BPF:
+    case ktstr::v1::EXIT_ERROR_STALL:
+    case ktstr::v1::EXIT_UNREGISTERED_BY_KERNEL:
+    case ktstr::v1::EXIT_SYSRQ:
+      return true;
+    default:
+      return report.died() || report.detached_early();
+  }
 }
 
 // Logs together have the room of one. The last program goes first: it is the
@@ -90,6 +106,20 @@ ktstr::v1::BpfPrograms Bounded(ktstr::v1::BpfPrograms loaded) {
 }
 
 }  // namespace
+
+void GuestRecord::ApplyScheduler(const ktstr::v1::SchedulerReport& report) {
+  auto known = scheduler_runs.find(report.run());
+  std::optional<ktstr::v1::SchedulerReport> before;
+  if (known != scheduler_runs.end()) {
+    before = known->second;
+  } else if (scheduler_runs.size() == kMaxRuns) {
+    return;
+  }
+  ktstr::v1::SchedulerReport bounded = Bounded(report, before);
+  const bool is_later = scheduler && scheduler->run() != report.run();
+  if (!is_later || !IsInTrouble(*scheduler)) scheduler = bounded;
+  scheduler_runs[report.run()] = std::move(bounded);
+}
 
 void GuestRecord::Apply(const GuestEvent& event, absl::Duration at) {
   switch (event.event_case()) {
@@ -127,7 +157,7 @@ void GuestRecord::Apply(const GuestEvent& event, absl::Duration at) {
       if (!test_exit) test_exit = event.test_exit();
       break;
     case GuestEvent::kScheduler:
-      scheduler = Bounded(event.scheduler(), scheduler);
+      ApplyScheduler(event.scheduler());
       break;
     case GuestEvent::kBpfPrograms:
       if (!bpf_programs) bpf_programs = Bounded(event.bpf_programs());

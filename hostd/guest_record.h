@@ -4,6 +4,7 @@
 #ifndef KTSTR_HOSTD_GUEST_RECORD_H_
 #define KTSTR_HOSTD_GUEST_RECORD_H_
 
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -31,6 +32,7 @@ class GuestRecord {
   static constexpr int kMaxStimuli = 4096;
   static constexpr int kMaxListed = 512;    // findings, groups
   static constexpr int kMaxFrames = 64;     // of a backtrace
+  static constexpr size_t kMaxRuns = 64;    // of a scheduler
   static constexpr size_t kMaxText = 1024;  // bytes of one string
 
   GuestRecord()
@@ -50,10 +52,16 @@ class GuestRecord {
   std::string sched_ext_dump;  // its beginning
   std::optional<ktstr::v1::Verdict> verdict;
   std::optional<ktstr::v1::TestExit> test_exit;
+  // The last report, but of several runs the first that was in trouble.
   std::optional<ktstr::v1::SchedulerReport> scheduler;
+  // The last report of each run, by its number.
+  std::map<int, ktstr::v1::SchedulerReport> scheduler_runs;
   std::optional<ktstr::v1::BpfPrograms> bpf_programs;
   std::optional<ktstr::v1::Finding> failure;
   bool is_finished = false;
+
+ private:
+  void ApplyScheduler(const ktstr::v1::SchedulerReport& report);
 };
 
 }  // namespace ktstr::hostd

@@ -78,6 +78,44 @@ TEST(GuestRecordTest, LastReportCountsAndItsMarksStay) {
   EXPECT_EQ(record.scheduler->exit().message(), "why");
 }
 
+GuestEvent RunReport(int run, ktstr::v1::SchedulerExitKind kind) {
+  GuestEvent event;
+  event.mutable_scheduler()->set_run(run);
+  event.mutable_scheduler()->mutable_exit()->set_kind(kind);
+  return event;
+}
+
+TEST(GuestRecordTest, OfSeveralRunsTheFirstInTroubleDecides) {
+  GuestRecord record;
+  record.Apply(RunReport(0, ktstr::v1::EXIT_UNREGISTERED_BY_USER),
+               absl::ZeroDuration());
+  EXPECT_EQ(record.scheduler->run(), 0);
+  record.Apply(RunReport(1, ktstr::v1::EXIT_ERROR_STALL), absl::ZeroDuration());
+  record.Apply(RunReport(2, ktstr::v1::EXIT_UNREGISTERED_BY_USER),
+               absl::ZeroDuration());
+  EXPECT_EQ(record.scheduler->run(), 1);
+  ASSERT_EQ(record.scheduler_runs.size(), 3u);
+  EXPECT_EQ(record.scheduler_runs[2].exit().kind(),
+            ktstr::v1::EXIT_UNREGISTERED_BY_USER);
+}
+
+TEST(GuestRecordTest, MarksOfOneRunAreNotThoseOfTheNext) {
+  GuestRecord record;
+  GuestEvent event;
+  event.mutable_scheduler()->set_died(true);
+  record.Apply(event, absl::ZeroDuration());
+  event.mutable_scheduler()->set_died(false);
+  record.Apply(event, absl::ZeroDuration());
+  event.mutable_scheduler()->set_run(1);
+  record.Apply(event, absl::ZeroDuration());
+  EXPECT_TRUE(record.scheduler_runs[0].died());
+  EXPECT_FALSE(record.scheduler_runs[1].died());
+  for (int run = -500; run < 500; ++run) {
+    record.Apply(RunReport(run, ktstr::v1::EXIT_DONE), absl::ZeroDuration());
+  }
+  EXPECT_EQ(record.scheduler_runs.size(), GuestRecord::kMaxRuns);
+}
+
 TEST(GuestRecordTest, BoundsTheEndOfAScheduler) {
   GuestEvent event;
   ktstr::v1::SchedulerExit& exit = *event.mutable_scheduler()->mutable_exit();

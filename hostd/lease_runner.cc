@@ -42,6 +42,22 @@ absl::Status CheckAttempt(const ktstr::v1::Attempt& attempt) {
   return absl::OkStatus();
 }
 
+// Only where the test had a hand in it.
+void AddSchedulerRuns(const GuestRecord& guest,
+                      ktstr::v1::AttemptResult* result) {
+  const bool is_plain = guest.scheduler_runs.size() < 2 &&
+                        !(guest.scheduler && guest.scheduler->ended_by_test());
+  if (is_plain) return;
+  for (const auto& [number, report] : guest.scheduler_runs) {
+    ktstr::v1::SchedulerRun& run = *result->add_scheduler_runs();
+    *run.mutable_args() = report.args();
+    run.set_ended_by_test(report.ended_by_test());
+    run.set_died(report.died());
+    run.set_detached_early(report.detached_early());
+    if (report.has_exit()) *run.mutable_exit() = report.exit();
+  }
+}
+
 void FillFromWatch(WatchResult watch, ktstr::v1::AttemptResult* result) {
   for (auto& phase : watch.phases) *result->add_phases() = std::move(phase);
   for (auto& step : watch.boot_steps) {
@@ -51,6 +67,7 @@ void FillFromWatch(WatchResult watch, ktstr::v1::AttemptResult* result) {
     *result->mutable_groups() =
         std::move(*watch.guest.verdict->mutable_groups());
   }
+  AddSchedulerRuns(watch.guest, result);
   if (watch.guest.scheduler && watch.guest.scheduler->has_exit()) {
     *result->mutable_scheduler_exit() =
         std::move(*watch.guest.scheduler->mutable_exit());

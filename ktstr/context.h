@@ -16,6 +16,9 @@
 
 namespace ktstr {
 
+class CpuHotplug;        // internal/cpu_hotplug.h
+class SchedulerControl;  // internal/scheduler_control.h
+
 // A step boundary, as the scenario engine reports it (ktstr.v1.Stimulus).
 struct StimulusRecord {
   std::chrono::nanoseconds elapsed{0};
@@ -30,14 +33,18 @@ struct StimulusRecord {
 
 // What a test body is given. The runner fills it in; unit tests make their own.
 //
-// Lifetime: `topology` and `cgroups` outlive it.
+// Lifetime: what it points to outlives it.
 struct ContextParts {
   const GuestTopology* topology = nullptr;
   CgroupTree* cgroups = nullptr;
   std::chrono::nanoseconds duration = std::chrono::seconds(1);
   std::chrono::nanoseconds settle{0};
   int workers_per_cgroup = 1;
-  // Of the scheduler under test; unset for the kernel's default.
+  // Null where CPUs cannot be switched, or schedulers not be attached.
+  CpuHotplug* cpus = nullptr;
+  SchedulerControl* scheduler = nullptr;
+  // Of the scheduler under test; unset for the kernel's default. Without effect
+  // beside `scheduler`, which knows better.
   std::optional<int> sched_pid;
   uint64_t seed = 1;
   Checks checks = Checks::Defaults();
@@ -57,7 +64,8 @@ class Context {
   // Pause after set-up that canned scenarios add to their first hold.
   std::chrono::nanoseconds settle() const { return parts_.settle; }
   int workers_per_cgroup() const { return parts_.workers_per_cgroup; }
-  std::optional<int> sched_pid() const { return parts_.sched_pid; }
+  // Of the scheduler that is attached now.
+  std::optional<int> sched_pid() const;
   // The seed of every random choice of this run.
   uint64_t seed() const { return parts_.seed; }
   // All layers merged.

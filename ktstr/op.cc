@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 
 namespace ktstr {
 
@@ -101,6 +102,28 @@ Op Op::thaw(std::string cgroup) {
   return {.kind = Kind::kThaw, .cgroup = std::move(cgroup)};
 }
 
+Op Op::offline_cpu(int cpu) { return {.kind = Kind::kOfflineCpu, .cpu = cpu}; }
+
+Op Op::online_cpu(int cpu) { return {.kind = Kind::kOnlineCpu, .cpu = cpu}; }
+
+Op Op::attach_scheduler() { return {.kind = Kind::kAttachScheduler}; }
+
+Op Op::attach_scheduler(std::vector<std::string> args) {
+  return {.kind = Kind::kAttachScheduler,
+          .args = std::move(args),
+          .has_args = true};
+}
+
+Op Op::detach_scheduler() { return {.kind = Kind::kDetachScheduler}; }
+
+Op Op::replace_scheduler() { return {.kind = Kind::kReplaceScheduler}; }
+
+Op Op::replace_scheduler(std::vector<std::string> args) {
+  return {.kind = Kind::kReplaceScheduler,
+          .args = std::move(args),
+          .has_args = true};
+}
+
 std::string Op::ToString() const {
   switch (kind) {
     case Kind::kAddCgroup:
@@ -145,6 +168,16 @@ std::string Op::ToString() const {
       return absl::StrCat("freeze(", cgroup, ")");
     case Kind::kThaw:
       return absl::StrCat("thaw(", cgroup, ")");
+    case Kind::kOfflineCpu:
+      return absl::StrCat("offline_cpu(", cpu, ")");
+    case Kind::kOnlineCpu:
+      return absl::StrCat("online_cpu(", cpu, ")");
+    case Kind::kAttachScheduler:
+      return absl::StrCat("attach_scheduler(", absl::StrJoin(args, " "), ")");
+    case Kind::kDetachScheduler:
+      return "detach_scheduler()";
+    case Kind::kReplaceScheduler:
+      return absl::StrCat("replace_scheduler(", absl::StrJoin(args, " "), ")");
   }
   return "unknown op";
 }

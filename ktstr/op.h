@@ -39,6 +39,11 @@ struct Op {
     kSetIdle = 15,
     kFreeze = 16,
     kThaw = 17,
+    kOfflineCpu = 18,
+    kOnlineCpu = 19,
+    kAttachScheduler = 20,
+    kDetachScheduler = 21,
+    kReplaceScheduler = 22,
   };
 
   // Creates an empty cgroup; an error when the name is in use.
@@ -84,6 +89,23 @@ struct Op {
   static Op freeze(std::string cgroup);
   static Op thaw(std::string cgroup);
 
+  // Takes a CPU other than 0 away, until online_cpu() or the end of the
+  // scenario, which brings all of them back. Descriptions of CPUs ("usable",
+  // llc(i), ...) go on counting it. The kernel ends a scheduler that does not
+  // deal with CPUs that come and go; that is a failed test.
+  static Op offline_cpu(int cpu);
+  static Op online_cpu(int cpu);
+
+  // The scheduler under test, which is attached when the test begins. What the
+  // test detaches itself has not died. `args` take the place of those of the
+  // attempt. replace detaches one and attaches the next. Unimplemented where
+  // guestd did not start the test.
+  static Op attach_scheduler();
+  static Op attach_scheduler(std::vector<std::string> args);
+  static Op detach_scheduler();
+  static Op replace_scheduler();
+  static Op replace_scheduler(std::vector<std::string> args);
+
   // "set_cpuset(cg_0, llc(1))".
   std::string ToString() const;
 
@@ -97,6 +119,8 @@ struct Op {
   int weight = 0;
   CpuMax cpu_max;
   bool is_idle = false;
+  int cpu = 0;
+  bool has_args = false;
 };
 
 }  // namespace ktstr

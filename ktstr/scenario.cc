@@ -11,13 +11,11 @@
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/status_macros.h"
-#include "ktstr/internal/scheduler_watch.h"
 #include "ktstr/internal/stage.h"
 
 namespace ktstr {
 namespace {
 
-using internal::SchedulerWatch;
 using internal::Stage;
 using Owner = internal::Stage::Owner;
 
@@ -38,8 +36,9 @@ absl::Status CheckHold(const Hold& hold, size_t step) {
   return absl::OkStatus();
 }
 
-absl::Status CheckOps(const std::vector<Op>& ops) {
+absl::Status CheckOps(const std::vector<Op>& ops, const Context& context) {
   for (const Op& op : ops) {
+    ABSL_RETURN_IF_ERROR(internal::CheckMachineOp(op, context));
     if (op.kind == Op::Kind::kRunPayload || op.kind == Op::Kind::kWaitPayload ||
         op.kind == Op::Kind::kKillPayload) {
       return absl::UnimplementedError(
@@ -55,9 +54,10 @@ Finding FindingFor(const absl::Status& status, const std::string& where) {
                     absl::IsFailedPrecondition(status) ||
                     absl::IsNotFound(status) || absl::IsAlreadyExists(status) ||
                     absl::IsUnimplemented(status);
-  return {
-      .kind = is_mistake ? FindingKind::kTestBodyError : FindingKind::kOther,
-      .message = absl::StrCat(where, ": ", status.message())};
+  return {.kind = is_mistake                ? FindingKind::kTestBodyError
+                  : absl::IsAborted(status) ? FindingKind::kSchedulerDied
+                                            : FindingKind::kOther,
+          .message = absl::StrCat(where, ": ", status.message())};
 }
 
 // One scenario from validated input to verdict.
@@ -70,18 +70,18 @@ class Performance {
         steps_(steps),
         checks_(checks),
         stage_(context, checks),
-        watch_(context.sched_pid()),
         start_(RealClock().Monotonic()) {}
 
   Verdict Run() {
     bool goes_on = SetUpBackdrop();
     if (goes_on) {
       for (size_t i = 0; i < steps_.size() && goes_on; ++i) goes_on = Play(i);
-      if (goes_on && !watch_.IsAlive()) {
+      if (goes_on && !stage_.watch().IsAlive()) {
         NoteDeath(absl::StrCat("after all ", steps_.size(), " steps"));
       }
     }
     stage_.Collect(Owner::kBackdrop);
+    stage_.RestoreCpus();
     if (goes_on) {
       for (Finding& finding : NotEvaluated(checks_, stage_.evaluated())) {
         stage_.verdict().Add(std::move(finding));
@@ -151,7 +151,7 @@ class Performance {
         hold.kind() == Hold::Kind::kFrac
             ? absl::FromChrono(context_.duration()) * hold.fraction()
             : absl::FromChrono(hold.time());
-    return watch_.SleepUntil(RealClock().Monotonic() + time);
+    return stage_.watch().SleepUntil(RealClock().Monotonic() + time);
   }
 
   absl::StatusOr<bool> PlayLoop(const Step& step, size_t index) {
@@ -169,9 +169,10 @@ class Performance {
       is_first = false;
       ABSL_RETURN_IF_ERROR(ApplyOps(step));
       Record(step, index);
-      if (!watch_.SleepUntil(RealClock().Monotonic() + pass)) return false;
+      if (!stage_.watch().SleepUntil(RealClock().Monotonic() + pass))
+        return false;
     }
-    return watch_.SleepUntil(deadline);
+    return stage_.watch().SleepUntil(deadline);
   }
 
   void Record(const Step& step, size_t index) {
@@ -204,7 +205,6 @@ class Performance {
   const std::vector<Step>& steps_;
   const Checks checks_;
   Stage stage_;
-  const SchedulerWatch watch_;
   const absl::Duration start_;
 };
 
@@ -213,10 +213,10 @@ class Performance {
 absl::StatusOr<Verdict> run(const Context& ctx, Backdrop backdrop,
                             std::vector<Step> steps,
                             const std::optional<Checks>& checks) {
-  ABSL_RETURN_IF_ERROR(CheckOps(backdrop.ops()));
+  ABSL_RETURN_IF_ERROR(CheckOps(backdrop.ops(), ctx));
   for (size_t i = 0; i < steps.size(); ++i) {
     ABSL_RETURN_IF_ERROR(CheckHold(steps[i].hold_time(), i + 1));
-    ABSL_RETURN_IF_ERROR(CheckOps(steps[i].ops()));
+    ABSL_RETURN_IF_ERROR(CheckOps(steps[i].ops(), ctx));
   }
   return Performance(ctx, backdrop, steps, checks.value_or(ctx.checks())).Run();
 }

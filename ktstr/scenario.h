@@ -174,8 +174,9 @@ class Backdrop {
 // which step and why; everything that was created is collected and removed.
 //
 // Errors (nothing was created):
-//   InvalidArgument  a hold that is zero, negative or not finite.
-//   Unimplemented    a payload op.
+//   InvalidArgument  a hold that is zero, negative or not finite; a CPU that
+//                    cannot be switched.
+//   Unimplemented    a payload op, or one that nobody here can do.
 
 // One step with these cgroups for the whole duration.
 absl::StatusOr<Verdict> run_cgroups(

@@ -15,6 +15,8 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "ktstr/internal/cgroup_tree_fake.h"
+#include "ktstr/internal/cpu_hotplug.h"
+#include "ktstr/internal/scheduler_control.h"
 
 namespace ktstr {
 namespace {
@@ -29,6 +31,42 @@ using namespace std::chrono_literals;
 
 // Shared CPUs may starve a short run: what is judged is named by the test.
 constexpr Checks kNoChecks = {.not_starved = false};
+
+class CpuHotplugFake : public CpuHotplug {
+ public:
+  absl::Status SetOnline(int cpu, bool is_online) override {
+    calls.push_back((is_online ? "online " : "offline ") + std::to_string(cpu));
+    return is_online ? back : absl::OkStatus();
+  }
+  std::vector<std::string> calls;
+  absl::Status back;  // what bringing one back answers
+};
+
+// Schedulers that are not there: this very process is the one attached.
+class SchedulerControlFake : public SchedulerControl {
+ public:
+  absl::Status Attach(const Args& args) override {
+    calls.push_back("attach" + (args ? " " + args->at(0) : ""));
+    pid_ = getpid();
+    return next;
+  }
+  absl::Status Detach() override {
+    calls.push_back("detach");
+    pid_.reset();
+    return next;
+  }
+  absl::Status Replace(const Args& args) override {
+    calls.push_back("replace" + (args ? " " + args->at(0) : ""));
+    return next;
+  }
+  std::optional<int> pid() const override { return pid_; }
+
+  std::vector<std::string> calls;
+  absl::Status next;
+
+ private:
+  std::optional<int> pid_ = getpid();
+};
 
 class ScenarioTest : public ::testing::Test {
  protected:
@@ -409,6 +447,92 @@ TEST_F(ScenarioTest, ALivingSchedulerChangesNothing) {
   Verdict verdict = Run(Backdrop{}, {Step{}.hold(2ms)}, kNoChecks,
                         {.sched_pid = static_cast<int>(getpid())});
   EXPECT_TRUE(verdict.passed);
+}
+
+TEST_F(ScenarioTest, CpusComeBackAtTheEnd) {
+  CpuHotplugFake cpus;
+  Verdict verdict = Run(Backdrop{},
+                        {Step{}
+                             .op(Op::offline_cpu(3))
+                             .op(Op::offline_cpu(3))
+                             .op(Op::offline_cpu(1))
+                             .op(Op::online_cpu(2))
+                             .hold(1ms),
+                         Step{}.op(Op::online_cpu(1)).hold(1ms)},
+                        kNoChecks, {.cpus = &cpus});
+  EXPECT_TRUE(verdict.passed);
+  EXPECT_THAT(cpus.calls,
+              ElementsAre("offline 3", "offline 1", "online 1", "online 3"));
+}
+
+TEST_F(ScenarioTest, ACpuThatDoesNotComeBackIsAFinding) {
+  CpuHotplugFake cpus;
+  cpus.back = absl::InternalError("stuck");
+  Verdict verdict = Run(Backdrop{}.op(Op::offline_cpu(3)),
+                        {Step{}.op(Op::set_idle("nothing")).hold(1ms)},
+                        kNoChecks, {.cpus = &cpus});
+  ASSERT_THAT(verdict.findings, SizeIs(2));
+  EXPECT_EQ(verdict.findings[1].message, "CPU 3 cannot be brought back: stuck");
+}
+
+TEST_F(ScenarioTest, CpusThatCannotBeSwitchedAreRefusedBeforeAnythingRuns) {
+  CpuHotplugFake cpus;
+  Context ctx = MakeContext({.cpus = &cpus});
+  for (int cpu : {-1, 0, 8}) {
+    EXPECT_THAT(run_steps(ctx, {Step{}.op(Op::offline_cpu(cpu))}).status(),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         HasSubstr("not one of the CPUs 0-7")));
+  }
+  EXPECT_THAT(
+      run_steps(MakeContext(), {Step{}.op(Op::offline_cpu(1))}).status(),
+      StatusIs(absl::StatusCode::kUnimplemented));
+  EXPECT_THAT(cpus.calls, IsEmpty());
+}
+
+// What is left of a cpuset is what its workers are held to.
+TEST_F(ScenarioTest, PlacementsFollowTheCpusThatAreThere) {
+  if (sysconf(_SC_NPROCESSORS_ONLN) > 6) GTEST_SKIP() << "CPU 6 exists here";
+  CpuHotplugFake cpus;
+  Verdict verdict =
+      Run(Backdrop{}.cgroup(Cgroup{"a"}.cpus(CpuSet::exact({6, 7}))),
+          {Step{}.op(Op::offline_cpu(7)).hold(100ms)},
+          {.not_starved = false, .isolation = true}, {.cpus = &cpus});
+  ASSERT_THAT(verdict.findings, SizeIs(1));
+  EXPECT_THAT(verdict.findings[0].message, HasSubstr("cpuset was 6"));
+}
+
+TEST_F(ScenarioTest, ADetachedSchedulerHasNotDied) {
+  SchedulerControlFake scheduler;
+  Verdict verdict = Run(
+      Backdrop{},
+      {Step{}.op(Op::detach_scheduler()).hold(1ms),
+       Step{}.op(Op::attach_scheduler({"--slow"})).hold(1ms),
+       Step{}.op(Op::replace_scheduler()).hold(1ms),
+       Step{}.op(Op::detach_scheduler()).op(Op::attach_scheduler()).hold(1ms)},
+      kNoChecks, {.scheduler = &scheduler, .sched_pid = 1 << 30});
+  EXPECT_TRUE(verdict.passed);
+  EXPECT_THAT(scheduler.calls, ElementsAre("detach", "attach --slow", "replace",
+                                           "detach", "attach"));
+}
+
+TEST_F(ScenarioTest, ASchedulerThatDoesNotAttachIsToBlame) {
+  SchedulerControlFake scheduler;
+  scheduler.next = absl::AbortedError("ended before it attached");
+  Verdict verdict =
+      Run(Backdrop{}, {Step{}.op(Op::replace_scheduler()).hold(1ms)}, kNoChecks,
+          {.scheduler = &scheduler});
+  ASSERT_THAT(verdict.findings, SizeIs(1));
+  EXPECT_EQ(verdict.findings[0].kind, FindingKind::kSchedulerDied);
+  EXPECT_THAT(verdict.findings[0].message,
+              HasSubstr("replace_scheduler(): ended before it attached"));
+}
+
+TEST_F(ScenarioTest, WithoutGuestdNobodyAttachesSchedulers) {
+  EXPECT_THAT(
+      run_steps(MakeContext(), {Step{}.op(Op::detach_scheduler())}).status(),
+      StatusIs(absl::StatusCode::kUnimplemented,
+               HasSubstr("only guestd attaches schedulers")));
+  EXPECT_THAT(Calls(), IsEmpty());
 }
 
 TEST_F(ScenarioTest, SetupFunctionsSeeTheContext) {

@@ -52,6 +52,7 @@ class Report {
     AddDiagnostics();
     if (options_.is_verbose) AddBootSteps();
     AddTimeline();
+    AddSchedulerRuns();
     AddSchedulerExit();
     AddSchedulerLog();
     AddLog("test log", result_.test_log_tail(), kTailLines);
@@ -253,6 +254,24 @@ class Report {
       Line(absl::StrCat("    ", PrintableLine(frame, 256)));
     }
     MoreRows(exit.backtrace_size());
+  }
+
+  // Only where the test itself attached or detached it.
+  void AddSchedulerRuns() {
+    if (result_.scheduler_runs().empty()) return;
+    Section("scheduler runs");
+    int rows = 0;
+    for (const v1::SchedulerRun& run : result_.scheduler_runs()) {
+      if (++rows > kMaxRows) break;
+      std::string args = PrintableLine(absl::StrJoin(run.args(), " "), 200);
+      Line(absl::StrCat("  ", rows, ": ",
+                        run.ended_by_test() ? "ended by the test"
+                        : run.died()        ? "died"
+                                            : "ended",
+                        ", ", SchedulerExitName(run.exit().kind()),
+                        args.empty() ? "" : absl::StrCat("  ", args)));
+    }
+    MoreRows(result_.scheduler_runs_size());
   }
 
   void AddSchedulerLog() {

@@ -268,9 +268,7 @@ json StimuliJson(const v1::AttemptResult& result) {
   return stimuli;
 }
 
-json SchedulerExitJson(const v1::AttemptResult& result) {
-  if (!result.has_scheduler_exit()) return nullptr;
-  const v1::SchedulerExit& exit = result.scheduler_exit();
+json SchedulerExitJson(const v1::SchedulerExit& exit) {
   json task;
   if (exit.has_stalled_task()) {
     task = {{"comm", exit.stalled_task().comm()},
@@ -285,6 +283,22 @@ json SchedulerExitJson(const v1::AttemptResult& result) {
           {"message", TextOrNull(exit.message())},
           {"stalled_task", task},
           {"backtrace", backtrace}};
+}
+
+// Empty unless the test itself attached or detached the scheduler.
+json SchedulerRunsJson(const v1::AttemptResult& result) {
+  json runs = json::array();
+  for (const v1::SchedulerRun& run : result.scheduler_runs()) {
+    json args = json::array();
+    for (const std::string& arg : run.args()) args.push_back(arg);
+    runs.push_back(
+        {{"args", args},
+         {"ended_by_test", run.ended_by_test()},
+         {"died", run.died()},
+         {"detached_early", run.detached_early()},
+         {"exit", run.has_exit() ? SchedulerExitJson(run.exit()) : json()}});
+  }
+  return runs;
 }
 
 json HostJson(const v1::AttemptResult& result) {
@@ -316,7 +330,10 @@ void AddResult(const v1::Variant& variant, json& out) {
   out["skipped"] = result.outcome() == v1::SKIP;
   out["reason"] = TextOrNull(result.reason());
   out["findings"] = FindingsJson(result);
-  out["scheduler_exit"] = SchedulerExitJson(result);
+  out["scheduler_exit"] = result.has_scheduler_exit()
+                              ? SchedulerExitJson(result.scheduler_exit())
+                              : json();
+  out["scheduler_runs"] = SchedulerRunsJson(result);
   out["stats"] = StatsJson(result);
   out["stimulus_events"] = StimuliJson(result);
   out["verifier_stats"] = result.has_bpf_programs()

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <string>
@@ -60,6 +61,32 @@ void PrintEnvironment() {
     const char* value = getenv(name);
     printf("%s=%s\n", name, value == nullptr ? "(absent)" : value);
   }
+  fflush(stdout);
+}
+
+// Asks guestd, and prints what it answers.
+void Ask(ktstr::v1::ControlRequest::Action action,
+         const std::string& last_arg = "") {
+  ktstr::v1::ControlRequest request;
+  request.set_action(action);
+  if (!last_arg.empty()) {
+    request.set_has_args(true);
+    request.add_args(getenv("FAKE_SYSFS"));
+    request.add_args(getenv("FAKE_UEVENTS"));
+    request.add_args(last_arg);
+  }
+  const int fd = atoi(getenv("KTSTR_CONTROL_FD"));
+  std::string packet = request.SerializeAsString();
+  // An empty packet would be none.
+  if (packet.empty()) packet = "?";
+  if (send(fd, packet.data(), packet.size(), 0) < 0) _exit(9);
+  char answer[4096];
+  ssize_t count = recv(fd, answer, sizeof(answer), 0);
+  ktstr::v1::ControlResponse response;
+  if (count <= 0 || !response.ParseFromArray(answer, count)) _exit(9);
+  printf("code=%d pid=%s %s\n", response.code(),
+         response.scheduler_pid() > 0 ? "some" : "none",
+         response.message().c_str());
   fflush(stdout);
 }
 
@@ -125,6 +152,26 @@ int main(int argc, char** argv) {
     SendVerdict(true);
   } else if (test == "passes-while-unloading") {
     UnloadQuietly();
+    SendVerdict(true);
+  } else if (test == "changes-scheduler") {
+    using Request = ktstr::v1::ControlRequest;
+    Ask(Request::ACTION_UNSPECIFIED);
+    Ask(Request::ATTACH);
+    Ask(Request::DETACH);
+    Ask(Request::DETACH);
+    Ask(Request::ATTACH);
+    Ask(Request::REPLACE, "attach");
+    Ask(Request::REPLACE, "die");
+    SendVerdict(true);
+  } else if (test == "asks-after-trouble") {
+    TouchGo();
+    // The end of the scheduler is seen before the question, or with it.
+    kill(atoi(getenv("KTSTR_SCHED_PID")), 0);
+    while (access((std::string(getenv("FAKE_SYSFS")) + "/root/ops").c_str(),
+                  F_OK) == 0) {
+      usleep(1000);
+    }
+    Ask(ktstr::v1::ControlRequest::REPLACE);
     SendVerdict(true);
   } else if (test == "upsets-scheduler") {
     TouchGo();

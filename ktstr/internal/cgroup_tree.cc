@@ -6,16 +6,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#include <functional>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -27,6 +22,7 @@
 #include "base/file.h"
 #include "base/status_macros.h"
 #include "base/unique_fd.h"
+#include "ktstr/internal/bounded_call.h"
 
 namespace ktstr::internal {
 namespace {
@@ -34,45 +30,6 @@ namespace {
 constexpr absl::Duration kDrainTimeout = absl::Seconds(1);
 constexpr int kMoveAttempts = 3;
 constexpr long kMoveRetryNs = 100'000'000;
-
-// Runs `call` (returning 0 or an errno below 256) in a child process that is
-// killed after `timeout`.
-//
-// SAFETY: the child only makes system calls and leaves by _exit.
-absl::Status RunBounded(const std::string& what, absl::Duration timeout,
-                        const std::function<int()>& call) {
-  const pid_t parent = getpid();
-  pid_t pid = fork();
-  if (pid < 0) return absl::ErrnoToStatus(errno, absl::StrCat(what, ": fork"));
-  if (pid == 0) {
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    _exit(getppid() == parent ? call() : EINTR);
-  }
-  UniqueFd pidfd(syscall(SYS_pidfd_open, pid, 0));
-  pollfd ended{.fd = pidfd.get(), .events = POLLIN, .revents = 0};
-  timespec limit = absl::ToTimespec(timeout);
-  int ready = 0;
-  do {
-    ready = ppoll(&ended, 1, &limit, nullptr);
-  } while (ready < 0 && errno == EINTR);
-  if (ready <= 0) {
-    // A task stuck in the kernel is reaped by init later; waiting for it here
-    // would make the limit worthless.
-    kill(pid, SIGKILL);
-    waitpid(pid, nullptr, WNOHANG);
-    return absl::DeadlineExceededError(
-        absl::StrCat(what, ": no answer from the kernel within ",
-                     absl::FormatDuration(timeout)));
-  }
-  int status = 0;
-  while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-  }
-  if (!WIFEXITED(status)) {
-    return absl::InternalError(absl::StrCat(what, ": the writer was killed"));
-  }
-  if (WEXITSTATUS(status) == 0) return absl::OkStatus();
-  return absl::ErrnoToStatus(WEXITSTATUS(status), what);
-}
 
 int WriteOnce(int fd, const char* bytes, size_t size) {
   return write(fd, bytes, size) == static_cast<ssize_t>(size) ? 0 : errno;
@@ -272,12 +229,7 @@ class KernelCgroupTree : public CgroupTree {
   }
 
   absl::Status BoundedWrite(const std::string& path, const std::string& bytes) {
-    ABSL_ASSIGN_OR_RETURN(UniqueFd file, OpenFile(path, O_WRONLY));
-    return RunBounded(
-        absl::StrCat("write \"", absl::StripAsciiWhitespace(bytes), "\" to ",
-                     path),
-        write_timeout_,
-        [&] { return WriteOnce(file.get(), bytes.data(), bytes.size()); });
+    return WriteBounded(path, bytes, write_timeout_);
   }
 
   // Hands the cpu controller on from the hierarchy to `name`, then writes.

@@ -67,6 +67,11 @@ static_assert(IsOp(v1::SET_CPU_MAX, Op::Kind::kSetCpuMax));
 static_assert(IsOp(v1::SET_IDLE, Op::Kind::kSetIdle));
 static_assert(IsOp(v1::FREEZE, Op::Kind::kFreeze));
 static_assert(IsOp(v1::THAW, Op::Kind::kThaw));
+static_assert(IsOp(v1::OFFLINE_CPU, Op::Kind::kOfflineCpu));
+static_assert(IsOp(v1::ONLINE_CPU, Op::Kind::kOnlineCpu));
+static_assert(IsOp(v1::ATTACH_SCHEDULER, Op::Kind::kAttachScheduler));
+static_assert(IsOp(v1::DETACH_SCHEDULER, Op::Kind::kDetachScheduler));
+static_assert(IsOp(v1::REPLACE_SCHEDULER, Op::Kind::kReplaceScheduler));
 
 // Length of the UTF-8 character at the front of `text`; 0 when there is none.
 size_t CharacterSize(absl::string_view text) {

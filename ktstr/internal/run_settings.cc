@@ -53,6 +53,8 @@ absl::StatusOr<RunSettings> ReadRunSettings(const EnvironmentReader& read) {
                         ReadNumber(read, "KTSTR_WORKERS", 1, kMaxWorkers));
   ABSL_ASSIGN_OR_RETURN(settings.sched_pid,
                         ReadNumber(read, "KTSTR_SCHED_PID", 1, kMaxInt));
+  ABSL_ASSIGN_OR_RETURN(settings.control_fd,
+                        ReadNumber(read, "KTSTR_CONTROL_FD", 0, kMaxInt));
   ABSL_ASSIGN_OR_RETURN(settings.seed, ReadSeed(read));
   ABSL_ASSIGN_OR_RETURN(std::optional<int64_t> overcommitted,
                         ReadNumber(read, "KTSTR_OVERCOMMITTED", 0, 1));

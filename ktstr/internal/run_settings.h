@@ -23,6 +23,7 @@ namespace ktstr::internal {
 //   KTSTR_SEED           seed of every random choice
 //   KTSTR_OVERCOMMITTED  "1": the host has fewer CPUs than the guest
 //   KTSTR_SCHED_PID      scheduler process; absent for the kernel's default
+//   KTSTR_CONTROL_FD     descriptor to ask for schedulers; absent: nobody there
 //   KTSTR_CGROUP_ROOT    directory for the test's cgroups, somebody else's
 //   KTSTR_CPU_CONTROLLER "1": cgroups have the cpu controller from the start
 // What is absent keeps the test's own value.
@@ -34,6 +35,7 @@ struct RunSettings {
   std::optional<uint64_t> seed;
   bool is_overcommitted = false;
   std::optional<int> sched_pid;
+  std::optional<int> control_fd;
   std::optional<std::string> cgroup_root;
   bool has_cpu_controller = false;
 };

@@ -16,6 +16,9 @@ namespace ktstr::internal {
 struct Machine {
   const GuestTopology* topology = nullptr;
   CgroupTree* cgroups = nullptr;
+  // May be null, as in ContextParts.
+  CpuHotplug* cpus = nullptr;
+  SchedulerControl* scheduler = nullptr;
 };
 
 // Runs one test and delivers its verdict, whatever it says: as frames on the

@@ -34,7 +34,12 @@ void Warn(const absl::Status& status) {
 }  // namespace
 
 Stage::Stage(const Context& context, const Checks& checks)
-    : context_(context), checks_(checks), random_(context.seed()) {}
+    : context_(context),
+      checks_(checks),
+      random_(context.seed()),
+      watch_(context.sched_pid()) {}
+
+Stage::~Stage() { RestoreCpus(); }
 
 int Stage::num_workers() const {
   int workers = 0;
@@ -117,6 +122,14 @@ absl::Status Stage::Apply(const Op& op, Owner owner) {
         return Freeze(op.cgroup);
       case Op::Kind::kThaw:
         return Thaw(op.cgroup);
+      case Op::Kind::kOfflineCpu:
+        return SetOnline(op.cpu, false);
+      case Op::Kind::kOnlineCpu:
+        return SetOnline(op.cpu, true);
+      case Op::Kind::kAttachScheduler:
+      case Op::Kind::kDetachScheduler:
+      case Op::Kind::kReplaceScheduler:
+        return ChangeScheduler(op);
     }
     return absl::InternalError("unknown op");
   };
@@ -153,7 +166,7 @@ absl::Status Stage::ChangePlacement(
     const std::string& cgroup, const std::function<absl::Status()>& change) {
   std::vector<Group*> affected;
   for (Group& group : groups_) {
-    if (group.cgroup == cgroup ||
+    if (cgroup.empty() || group.cgroup == cgroup ||
         absl::StartsWith(group.cgroup, absl::StrCat(cgroup, "/"))) {
       affected.push_back(&group);
     }
@@ -213,8 +226,8 @@ std::optional<std::vector<int>> Stage::Effective(
   for (size_t end = cgroup.find('/');; end = cgroup.find('/', end + 1)) {
     auto own = cpusets_.find(cgroup.substr(0, end));
     if (own != cpusets_.end()) {
-      std::vector<int> both =
-          allowed ? Intersect(*allowed, own->second) : own->second;
+      const std::vector<int> online = Online(own->second);
+      std::vector<int> both = allowed ? Intersect(*allowed, online) : online;
       // The kernel falls back to the parent's CPUs when none is common.
       if (!both.empty()) allowed = std::move(both);
     }
@@ -243,7 +256,7 @@ std::vector<int> Stage::LargestLlcShare(const std::vector<int>& pool) const {
 
 absl::StatusOr<std::vector<std::vector<int>>> Stage::ResolveAffinity(
     const Affinity& affinity, const std::string& cgroup, int workers) {
-  const std::vector<int>& all = context_.topology().all_cpus();
+  const std::vector<int> all = Online(context_.topology().all_cpus());
   std::vector<int> pool = Effective(cgroup).value_or(all);
   std::vector<int> same;
   switch (affinity.kind) {

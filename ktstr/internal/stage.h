@@ -18,6 +18,7 @@
 #include "ktstr/context.h"
 #include "ktstr/cpu_max.h"
 #include "ktstr/internal/evaluate.h"
+#include "ktstr/internal/scheduler_watch.h"
 #include "ktstr/internal/seed.h"
 #include "ktstr/internal/worker_group.h"
 #include "ktstr/op.h"
@@ -25,6 +26,10 @@
 #include "ktstr/verdict.h"
 
 namespace ktstr::internal {
+
+// Whether an op on the machine (its CPUs, its scheduler) can be done at all:
+// InvalidArgument or Unimplemented when not, OK for every other op.
+absl::Status CheckMachineOp(const Op& op, const Context& context);
 
 // The cgroups and workers of a running scenario, and who owns them. Applies ops
 // one at a time; knows nothing of steps in time.
@@ -36,6 +41,8 @@ class Stage {
   enum class Owner { kBackdrop, kStep };
 
   Stage(const Context& context, const Checks& checks);
+  // Brings CPUs back.
+  ~Stage();
 
   // What ops of kind AddCgroup, Spawn, SpawnHost and definitions create belongs
   // to `owner`.
@@ -53,6 +60,13 @@ class Stage {
 
   // Stops, judges and removes everything of `owner`.
   void Collect(Owner owner);
+
+  // Brings back the CPUs that ops took away; one that does not come is a
+  // finding.
+  void RestoreCpus();
+
+  // The scheduler that is attached now.
+  const SchedulerWatch& watch() const { return watch_; }
 
   // The verdict so far: groups collected, and findings added.
   Verdict& verdict() { return verdict_; }
@@ -92,6 +106,9 @@ class Stage {
   absl::Status Freeze(const std::string& name);
   absl::Status Thaw(const std::string& name);
   absl::Status SetAttributes(const Cgroup& definition);
+  absl::Status SetOnline(int cpu, bool is_online);
+  std::vector<int> Online(const std::vector<int>& cpus) const;
+  absl::Status ChangeScheduler(const Op& op);
   // What is known of a cgroup that is no more.
   void Forget(const std::string& name);
   // Tells each group whether it is in a frozen cgroup.
@@ -112,7 +129,8 @@ class Stage {
   std::vector<int> RandomHalf(std::vector<int> pool);
   std::vector<int> LargestLlcShare(const std::vector<int>& pool) const;
 
-  // Runs `change` with the placement of the groups in and below `cgroup` open,
+  // Runs `change` with the placement of the groups in and below `cgroup` (all
+  // when it is empty) open,
   // then records what they are allowed.
   absl::Status ChangePlacement(const std::string& cgroup,
                                const std::function<absl::Status()>& change);
@@ -129,6 +147,8 @@ class Stage {
   std::map<std::string, std::vector<int>> cpusets_;
   std::set<std::string> limited_;  // have, or had, a cpu.max
   std::set<std::string> frozen_;
+  std::set<int> offline_;
+  SchedulerWatch watch_;
   std::vector<Group> groups_;
   Verdict verdict_;
   Evaluated evaluated_;

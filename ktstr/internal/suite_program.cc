@@ -19,10 +19,12 @@
 #include "base/file.h"
 #include "base/unique_fd.h"
 #include "ktstr/internal/cgroup_tree.h"
+#include "ktstr/internal/cpu_hotplug.h"
 #include "ktstr/internal/listing.h"
 #include "ktstr/internal/registry.h"
 #include "ktstr/internal/run_settings.h"
 #include "ktstr/internal/runner.h"
+#include "ktstr/internal/scheduler_control.h"
 #include "ktstr/topology.h"
 
 namespace ktstr::internal {
@@ -101,8 +103,17 @@ int RunOne(const std::string& name) {
   if (absl::Status status = cgroups->SetUp(); !status.ok()) {
     return Fail(kExitMiss, status);
   }
-  absl::Status status = RunTest(
-      *test, *settings, {.topology = &*topology, .cgroups = cgroups.get()});
+  std::unique_ptr<CpuHotplug> cpus = MakeKernelCpuHotplug(kSlowWrite);
+  std::unique_ptr<SchedulerControl> scheduler;
+  if (settings->control_fd) {
+    scheduler =
+        MakeSchedulerControl(*settings->control_fd, settings->sched_pid);
+  }
+  absl::Status status = RunTest(*test, *settings,
+                                {.topology = &*topology,
+                                 .cgroups = cgroups.get(),
+                                 .cpus = cpus.get(),
+                                 .scheduler = scheduler.get()});
   return status.ok() ? kExitOk : Fail(kExitMiss, status);
 }
 
