@@ -4,6 +4,7 @@
 #include "hostd/guest_record.h"
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 
 namespace ktstr::hostd {
@@ -40,9 +41,20 @@ void Shorten(List* list, int max = GuestRecord::kMaxListed) {
 ktstr::v1::Verdict Bounded(ktstr::v1::Verdict verdict) {
   Shorten(verdict.mutable_findings());
   Shorten(verdict.mutable_groups());
+  Shorten(verdict.mutable_measurements(), GuestRecord::kMaxMeasurements);
+  for (auto& measurement : *verdict.mutable_measurements()) {
+    Bound(measurement.mutable_name());
+    Bound(measurement.mutable_unit());
+    // What no honest test sends, and no JSON can hold.
+    if (!std::isfinite(measurement.value())) measurement.set_value(0);
+    if (!std::isfinite(measurement.target())) measurement.set_target(0);
+  }
   Bound(verdict.mutable_skip_reason());
   for (auto& finding : *verdict.mutable_findings()) Bound(&finding);
-  for (auto& group : *verdict.mutable_groups()) Bound(group.mutable_cgroup());
+  for (auto& group : *verdict.mutable_groups()) {
+    Bound(group.mutable_cgroup());
+    Bound(group.mutable_work());
+  }
   return verdict;
 }
 

@@ -30,9 +30,10 @@ class GuestRecord {
   static constexpr size_t kSchedulerLogBytes = 1 << 20;
   static constexpr size_t kDumpBytes = 1 << 20;
   static constexpr int kMaxStimuli = 4096;
-  static constexpr int kMaxListed = 512;    // findings, groups
-  static constexpr int kMaxFrames = 64;     // of a backtrace
-  static constexpr size_t kMaxRuns = 64;    // of a scheduler
+  static constexpr int kMaxListed = 512;  // findings, groups
+  static constexpr int kMaxFrames = 64;   // of a backtrace
+  static constexpr size_t kMaxRuns = 64;  // of a scheduler
+  static constexpr int kMaxMeasurements = 256;
   static constexpr size_t kMaxText = 1024;  // bytes of one string
 
   GuestRecord()

@@ -3,6 +3,7 @@
 
 #include "hostd/guest_record.h"
 
+#include <limits>
 #include <string>
 
 #include "gtest/gtest.h"
@@ -153,6 +154,26 @@ TEST(GuestRecordTest, BoundsEverythingAGuestMaySendForEver) {
   EXPECT_EQ(record.stimuli[0].label().size(), GuestRecord::kMaxText);
   EXPECT_EQ(record.test_log.text().size(), GuestRecord::kLogBytes);
   EXPECT_EQ(record.kernel_log.text().size(), GuestRecord::kLogBytes);
+}
+
+TEST(GuestRecordTest, BoundsWhatATestRecords) {
+  GuestEvent event;
+  for (int i = 0; i < 1000; ++i) {
+    ktstr::v1::Measurement& measurement =
+        *event.mutable_verdict()->add_measurements();
+    measurement.set_name(std::string(5000, 'n'));
+    measurement.set_unit(std::string(5000, 'u'));
+    measurement.set_value(std::numeric_limits<double>::quiet_NaN());
+    measurement.set_target(std::numeric_limits<double>::infinity());
+  }
+  GuestRecord record;
+  record.Apply(event, absl::ZeroDuration());
+  ASSERT_EQ(record.verdict->measurements_size(), GuestRecord::kMaxMeasurements);
+  const ktstr::v1::Measurement& kept = record.verdict->measurements(0);
+  EXPECT_EQ(kept.name().size(), GuestRecord::kMaxText);
+  EXPECT_EQ(kept.unit().size(), GuestRecord::kMaxText);
+  EXPECT_EQ(kept.value(), 0);
+  EXPECT_EQ(kept.target(), 0);
 }
 
 TEST(GuestRecordTest, KeepsTheBeginningOfADump) {

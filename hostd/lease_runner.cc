@@ -66,6 +66,8 @@ void FillFromWatch(WatchResult watch, ktstr::v1::AttemptResult* result) {
   if (watch.guest.verdict) {
     *result->mutable_groups() =
         std::move(*watch.guest.verdict->mutable_groups());
+    *result->mutable_measurements() =
+        std::move(*watch.guest.verdict->mutable_measurements());
   }
   AddSchedulerRuns(watch.guest, result);
   if (watch.guest.scheduler && watch.guest.scheduler->has_exit()) {

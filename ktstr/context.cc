@@ -3,12 +3,23 @@
 
 #include "ktstr/context.h"
 
+#include <utility>
+
 #include "ktstr/internal/scheduler_control.h"
 
 namespace ktstr {
 
 std::optional<int> Context::sched_pid() const {
   return parts_.scheduler ? parts_.scheduler->pid() : parts_.sched_pid;
+}
+
+void Context::record(std::string name, double value, std::string unit,
+                     Polarity polarity) const {
+  if (!parts_.on_record) return;
+  parts_.on_record({.name = std::move(name),
+                    .value = value,
+                    .unit = std::move(unit),
+                    .polarity = polarity});
 }
 
 }  // namespace ktstr

@@ -12,6 +12,7 @@
 
 #include "ktstr/checks.h"
 #include "ktstr/internal/cgroup_tree.h"
+#include "ktstr/measurement.h"
 #include "ktstr/topology.h"
 
 namespace ktstr {
@@ -28,7 +29,10 @@ struct StimulusRecord {
   int cgroups = 0;
   int workers = 0;  // processes
   int64_t total_iterations = 0;
+  // The same just before the workers of the step before were collected.
+  int64_t ended_iterations = 0;
   std::string label;
+  bool is_end = false;  // of the scenario; nothing begins
 };
 
 // What a test body is given. The runner fills it in; unit tests make their own.
@@ -49,6 +53,8 @@ struct ContextParts {
   uint64_t seed = 1;
   Checks checks = Checks::Defaults();
   JudgingProfile profile;
+  // Takes what the body records; may be empty.
+  std::function<void(Measurement)> on_record;
   // Called at every step boundary; may be empty.
   std::function<void(const StimulusRecord&)> on_stimulus;
 };
@@ -68,6 +74,13 @@ class Context {
   std::optional<int> sched_pid() const;
   // The seed of every random choice of this run.
   uint64_t seed() const { return parts_.seed; }
+  // A number of the test's own for its result: shown, stored, and comparable
+  // between runs. At most 256, each name once; a name is made of letters,
+  // digits and _ . / -, the value finite. Anything else breaks the test.
+  //
+  //   ctx.record("tenant/p99", 12.5, "us", Polarity::lower_better());
+  void record(std::string name, double value, std::string unit = "",
+              Polarity polarity = Polarity::unknown()) const;
   // All layers merged.
   const Checks& checks() const { return parts_.checks; }
   const JudgingProfile& profile() const { return parts_.profile; }

@@ -11,10 +11,12 @@
 #include "ktstr/cpu_set.h"            // IWYU pragma: export
 #include "ktstr/declared_topology.h"  // IWYU pragma: export
 #include "ktstr/expectation.h"        // IWYU pragma: export
+#include "ktstr/measurement.h"        // IWYU pragma: export
 #include "ktstr/memory_policy.h"      // IWYU pragma: export
 #include "ktstr/op.h"                 // IWYU pragma: export
 #include "ktstr/options.h"            // IWYU pragma: export
 #include "ktstr/quarantine.h"         // IWYU pragma: export
+#include "ktstr/relative.h"           // IWYU pragma: export
 #include "ktstr/scenario.h"           // IWYU pragma: export
 #include "ktstr/scheduler.h"          // IWYU pragma: export
 #include "ktstr/test.h"               // IWYU pragma: export

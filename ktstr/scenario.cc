@@ -16,6 +16,9 @@
 namespace ktstr {
 namespace {
 
+// Of one step; who records them has limits, too.
+constexpr int kMaxRecordedPasses = 1000;
+
 using internal::Stage;
 using Owner = internal::Stage::Owner;
 
@@ -64,13 +67,21 @@ Finding FindingFor(const absl::Status& status, const std::string& where) {
 class Performance {
  public:
   Performance(const Context& context, const Backdrop& backdrop,
-              const std::vector<Step>& steps, const Checks& checks)
+              const std::vector<Step>& steps, const Checks& checks,
+              const std::vector<Relative>& relatives)
       : context_(context),
         backdrop_(backdrop),
         steps_(steps),
         checks_(checks),
+        relatives_(relatives),
         stage_(context, checks),
-        start_(RealClock().Monotonic()) {}
+        start_(RealClock().Monotonic()) {
+    bool has_step_checks = false;
+    for (const Step& step : steps_) {
+      has_step_checks |= step.step_checks().has_value();
+    }
+    stage_.set_samples_phases(has_step_checks || !relatives_.empty());
+  }
 
   Verdict Run() {
     bool goes_on = SetUpBackdrop();
@@ -80,12 +91,14 @@ class Performance {
         NoteDeath(absl::StrCat("after all ", steps_.size(), " steps"));
       }
     }
+    if (goes_on) RecordEnd();
     stage_.Collect(Owner::kBackdrop);
     stage_.RestoreCpus();
     if (goes_on) {
       for (Finding& finding : NotEvaluated(checks_, stage_.evaluated())) {
         stage_.verdict().Add(std::move(finding));
       }
+      ComparePhases();
     }
     return std::move(stage_.verdict());
   }
@@ -107,19 +120,25 @@ class Performance {
   // One step with its teardown; false ends the scenario.
   bool Play(size_t index) {
     const Step& step = steps_[index];
+    const std::string where =
+        absl::StrCat("step ", index + 1, " of ", steps_.size());
+    stage_.BeginStep(step, where);
     absl::StatusOr<bool> alive = step.hold_time().kind() == Hold::Kind::kLoop
                                      ? PlayLoop(step, index)
                                      : PlayOnce(step, index);
+    stage_.EndPhase();
+    ended_iterations_ = stage_.TotalIterations();
     stage_.Collect(Owner::kStep);
     if (!alive.ok()) {
-      stage_.verdict().Add(
-          FindingFor(alive.status(),
-                     absl::StrCat("step ", index + 1, " of ", steps_.size())));
+      stage_.verdict().Add(FindingFor(alive.status(), where));
       return false;
     }
-    if (*alive) return true;
-    NoteDeath(absl::StrCat("during step ", index + 1, " of ", steps_.size()));
-    return false;
+    if (!*alive) {
+      NoteDeath(absl::StrCat("during ", where));
+      return false;
+    }
+    stage_.EndStep();
+    return true;
   }
 
   absl::Status ApplyOps(const Step& step) {
@@ -145,6 +164,7 @@ class Performance {
   absl::StatusOr<bool> PlayOnce(const Step& step, size_t index) {
     ABSL_RETURN_IF_ERROR(ApplyOps(step));
     ABSL_RETURN_IF_ERROR(SetUp(step));
+    stage_.BeginPhase();
     Record(step, index);
     const Hold& hold = step.hold_time();
     absl::Duration time =
@@ -162,17 +182,29 @@ class Performance {
     // create is judged.
     const absl::Duration pass =
         std::min(absl::FromChrono(step.hold_time().time()), duration);
-    bool is_first = true;
+    stage_.BeginPhase();
+    int passes = 0;
     for (absl::Duration left = deadline - RealClock().Monotonic();
-         left > absl::ZeroDuration() && (is_first || left >= pass);
+         left > absl::ZeroDuration() && (passes == 0 || left >= pass);
          left = deadline - RealClock().Monotonic()) {
-      is_first = false;
       ABSL_RETURN_IF_ERROR(ApplyOps(step));
-      Record(step, index);
+      if (passes++ < kMaxRecordedPasses) Record(step, index);
       if (!stage_.watch().SleepUntil(RealClock().Monotonic() + pass))
         return false;
     }
     return stage_.watch().SleepUntil(deadline);
+  }
+
+  void RecordEnd() {
+    if (!context_.parts().on_stimulus) return;
+    context_.parts().on_stimulus(
+        {.elapsed = absl::ToChronoNanoseconds(RealClock().Monotonic() - start_),
+         .step = static_cast<int>(steps_.size()),
+         .cgroups = stage_.num_cgroups(),
+         .workers = stage_.num_workers(),
+         .total_iterations = stage_.TotalIterations(),
+         .ended_iterations = ended_iterations_,
+         .is_end = true});
   }
 
   void Record(const Step& step, size_t index) {
@@ -184,11 +216,26 @@ class Performance {
         .cgroups = stage_.num_cgroups(),
         .workers = stage_.num_workers(),
         .total_iterations = stage_.TotalIterations(),
+        .ended_iterations = ended_iterations_,
         .label = step.label_text()};
     for (const Op& op : step.ops()) {
       record.op_kinds |= uint32_t{1} << static_cast<int>(op.kind);
     }
+    // What a pass of a loop follows is the pass before it.
+    ended_iterations_ = record.total_iterations;
     context_.parts().on_stimulus(record);
+  }
+
+  void ComparePhases() {
+    for (const Relative& relative : relatives_) {
+      std::optional<Finding> finding = stage_.phases().Judge(relative);
+      if (!finding) continue;
+      if (finding->kind == FindingKind::kNotEvaluated &&
+          checks_.tolerate_not_evaluated.value_or(false)) {
+        continue;
+      }
+      stage_.verdict().Add(*std::move(finding));
+    }
   }
 
   void NoteDeath(const std::string& where) {
@@ -204,21 +251,30 @@ class Performance {
   const Backdrop& backdrop_;
   const std::vector<Step>& steps_;
   const Checks checks_;
+  const std::vector<Relative>& relatives_;
   Stage stage_;
   const absl::Duration start_;
+  // Of the workers of the phase before, at its end.
+  int64_t ended_iterations_ = 0;
 };
 
 }  // namespace
 
 absl::StatusOr<Verdict> run(const Context& ctx, Backdrop backdrop,
                             std::vector<Step> steps,
-                            const std::optional<Checks>& checks) {
+                            const std::optional<Checks>& checks,
+                            const std::vector<Relative>& relatives) {
+  for (const Relative& relative : relatives) {
+    ABSL_RETURN_IF_ERROR(relative.Validate());
+  }
   ABSL_RETURN_IF_ERROR(CheckOps(backdrop.ops(), ctx));
   for (size_t i = 0; i < steps.size(); ++i) {
     ABSL_RETURN_IF_ERROR(CheckHold(steps[i].hold_time(), i + 1));
     ABSL_RETURN_IF_ERROR(CheckOps(steps[i].ops(), ctx));
   }
-  return Performance(ctx, backdrop, steps, checks.value_or(ctx.checks())).Run();
+  return Performance(ctx, backdrop, steps, checks.value_or(ctx.checks()),
+                     relatives)
+      .Run();
 }
 
 absl::StatusOr<Verdict> run_steps(const Context& ctx, std::vector<Step> steps,

@@ -23,10 +23,12 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "ktstr/checks.h"
 #include "ktstr/context.h"
 #include "ktstr/cpu_max.h"
 #include "ktstr/cpu_set.h"
 #include "ktstr/op.h"
+#include "ktstr/relative.h"
 #include "ktstr/verdict.h"
 #include "ktstr/work.h"
 
@@ -134,14 +136,19 @@ class Step {
   // Cgroups made when the step begins, after those given directly.
   Step& setup(Setup setup) { return setup_ = std::move(setup), *this; }
   Step& hold(Hold hold) { return hold_ = hold, *this; }
-  // What timelines call it.
+  // What timelines call it, and comparisons (Relative) know it by.
   Step& label(std::string label) { return label_ = std::move(label), *this; }
+  // Over the scenario's, for the workers that the step has itself. Of what it
+  // sets, rates, their variation and the 99th percentile of wake latencies also
+  // judge the Backdrop's workers, by what they did in this step alone.
+  Step& checks(const Checks& checks) { return checks_ = checks, *this; }
 
   const std::vector<Op>& ops() const { return ops_; }
   const std::vector<Cgroup>& cgroups() const { return cgroups_; }
   const Setup& setup_function() const { return setup_; }
   const Hold& hold_time() const { return hold_; }
   const std::string& label_text() const { return label_; }
+  const std::optional<Checks>& step_checks() const { return checks_; }
 
  private:
   std::vector<Op> ops_;
@@ -149,6 +156,7 @@ class Step {
   Setup setup_;
   Hold hold_ = Hold::full();
   std::string label_;
+  std::optional<Checks> checks_;
 };
 
 // What outlives every step: cgroups first, then ops, in order.
@@ -168,14 +176,15 @@ class Backdrop {
 };
 
 // Each runs to the end and judges every worker. `checks`, when given, replaces
-// the context's instead of adding to them. One scenario at a time in a process.
+// the context's instead of adding to them; `relatives` compare phases. One
+// scenario at a time in a process.
 //
 // A set-up or op that fails ends the scenario with a failed verdict that says
 // which step and why; everything that was created is collected and removed.
 //
 // Errors (nothing was created):
 //   InvalidArgument  a hold that is zero, negative or not finite; a CPU that
-//                    cannot be switched.
+//                    cannot be switched; a comparison without a bound.
 //   Unimplemented    a payload op, or one that nobody here can do.
 
 // One step with these cgroups for the whole duration.
@@ -190,7 +199,8 @@ absl::StatusOr<Verdict> run_steps(
 
 absl::StatusOr<Verdict> run(const Context& ctx, Backdrop backdrop,
                             std::vector<Step> steps,
-                            const std::optional<Checks>& checks = std::nullopt);
+                            const std::optional<Checks>& checks = std::nullopt,
+                            const std::vector<Relative>& relatives = {});
 
 }  // namespace ktstr
 

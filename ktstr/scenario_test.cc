@@ -109,6 +109,8 @@ TEST_F(ScenarioTest, CgroupsAreMadeFilledJudgedAndRemoved) {
                                    "remove cg_1", "remove cg_0"));
   ASSERT_THAT(verdict->groups, SizeIs(2));
   EXPECT_EQ(verdict->groups[0].cgroup, "cg_0");
+  EXPECT_EQ(verdict->groups[0].work, "CpuSpin");
+  EXPECT_EQ(verdict->groups[1].work, "YieldHeavy");
   EXPECT_EQ(verdict->groups[1].workers, 2);
 }
 
@@ -186,7 +188,7 @@ TEST_F(ScenarioTest, EveryStepLeavesAStimulus) {
            .hold(1ms)
            .label("first"),
        Step{}.hold(1ms)});
-  ASSERT_THAT(stimuli_, SizeIs(2));
+  ASSERT_THAT(stimuli_, SizeIs(3));
   EXPECT_EQ(stimuli_[0].label, "first");
   EXPECT_EQ(stimuli_[0].op_kinds, 0b1001u);
   EXPECT_EQ(stimuli_[0].ops, 2);
@@ -194,6 +196,100 @@ TEST_F(ScenarioTest, EveryStepLeavesAStimulus) {
   EXPECT_EQ(stimuli_[0].workers, 2);
   EXPECT_EQ(stimuli_[1].step, 1);
   EXPECT_EQ(stimuli_[1].cgroups, 1);
+  EXPECT_FALSE(stimuli_[1].is_end);
+  EXPECT_TRUE(stimuli_[2].is_end);
+  EXPECT_EQ(stimuli_[2].step, 2);
+  EXPECT_EQ(stimuli_[2].cgroups, 1);
+  EXPECT_GE(stimuli_[2].elapsed, stimuli_[1].elapsed + 1ms);
+}
+
+// Workers of a step are gone when the next begins; what they did is not.
+TEST_F(ScenarioTest, StimuliTellWhatWasDoneSinceTheOneBefore) {
+  Run(Backdrop{}, {Step{}.cgroup(Cgroup{"a"}).hold(30ms), Step{}.hold(1ms)});
+  ASSERT_THAT(stimuli_, SizeIs(3));
+  EXPECT_GT(stimuli_[1].ended_iterations, stimuli_[0].total_iterations);
+  EXPECT_EQ(stimuli_[1].total_iterations, 0);
+  EXPECT_EQ(stimuli_[2].ended_iterations, 0);
+}
+
+TEST_F(ScenarioTest, ScenariosThatFailHaveNoEnd) {
+  Run(Backdrop{}, {Step{}.hold(1ms), Step{}.op(Op::freeze("x")).hold(1ms)});
+  ASSERT_THAT(stimuli_, SizeIs(1));
+  EXPECT_FALSE(stimuli_[0].is_end);
+}
+
+TEST_F(ScenarioTest, PassesOfALoopAreRecordedUpToALimit) {
+  ContextParts parts{.duration = 1500ms};
+  Run(Backdrop{}, {Step{}.hold(Hold::loop(100us))}, kNoChecks, parts);
+  // The passes, and the end.
+  EXPECT_LE(stimuli_.size(), 1001u);
+  EXPECT_GT(stimuli_.size(), 2u);
+}
+
+TEST_F(ScenarioTest, PhasesAreCompared) {
+  // Half of the time of the second phase, the worker is frozen (by word only:
+  // it goes on): twice the rate.
+  const Backdrop backdrop = Backdrop{}.cgroup(Cgroup{"a"}.workers(1));
+  const std::vector<Step> steps = {
+      Step{}.hold(100ms).label("before"),
+      Step{}.hold(50ms).label("after"),
+      Step{}.op(Op::freeze("a")).hold(50ms).label("after"),
+  };
+  Relative rate =
+      Relative{}.metric(Metric::kIterationRate).of("after").against("before");
+  absl::StatusOr<Verdict> verdict =
+      run(MakeContext(), backdrop, steps, kNoChecks,
+          {Relative(rate).at_least(0.01), Relative(rate).at_most(1e-6),
+           Relative(rate).at_least(1e6).cgroup("a"),
+           Relative(rate).at_least(0).cgroup("b"),
+           Relative(rate).at_least(0).of("never")});
+  ASSERT_OK(verdict);
+  std::vector<FindingKind> kinds;
+  for (const Finding& finding : verdict->findings) {
+    kinds.push_back(finding.kind);
+  }
+  EXPECT_THAT(
+      kinds,
+      ElementsAre(FindingKind::kBenchmark, FindingKind::kBenchmark,
+                  FindingKind::kNotEvaluated, FindingKind::kNotEvaluated))
+      << verdict->findings[0].message;
+  EXPECT_THAT(verdict->findings[0].message,
+              HasSubstr("iteration rate in \"after\" is"));
+}
+
+TEST_F(ScenarioTest, ComparisonsAreCheckedBeforeAnythingRuns) {
+  EXPECT_THAT(run(MakeContext(), Backdrop{}.cgroup(Cgroup{"a"}), {}, kNoChecks,
+                  {Relative{}.of("x").against("y")})
+                  .status(),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(Calls(), IsEmpty());
+}
+
+TEST_F(ScenarioTest, ChecksOfAStepJudgeItsOwnWorkersAndThePhase) {
+  Verdict verdict = Run(Backdrop{}.cgroup(Cgroup{"base"}.workers(1)),
+                        {Step{}.hold(10ms),
+                         Step{}
+                             .cgroup(Cgroup{"own"}.workers(1))
+                             .checks({.min_iteration_rate = 1e12})
+                             .hold(10ms),
+                         Step{}.cgroup(Cgroup{"later"}.workers(1)).hold(10ms)});
+  ASSERT_THAT(verdict.findings, SizeIs(2));
+  EXPECT_EQ(verdict.findings[0].cgroup, "base");
+  EXPECT_THAT(verdict.findings[0].message, HasSubstr("step 2 of 3: worker "));
+  EXPECT_EQ(verdict.findings[1].cgroup, "own");
+}
+
+TEST_F(ScenarioTest, ChecksOfAStepThatNothingWasJudgedByFail) {
+  const std::vector<Step> steps = {
+      Step{}.checks({.max_p99_wake_latency_ns = 1}).hold(5ms)};
+  Verdict verdict = Run(Backdrop{}.cgroup(Cgroup{"base"}.workers(1)), steps);
+  ASSERT_THAT(verdict.findings, SizeIs(1));
+  EXPECT_EQ(verdict.findings[0].kind, FindingKind::kNotEvaluated);
+  EXPECT_THAT(verdict.findings[0].message,
+              HasSubstr("step 1 of 1: max_p99_wake_latency_ns is set but"));
+  verdict = Run(Backdrop{}.cgroup(Cgroup{"base"}.workers(1)), steps,
+                {.not_starved = false, .tolerate_not_evaluated = true});
+  EXPECT_TRUE(verdict.passed);
 }
 
 TEST_F(ScenarioTest, LoopsRepeatTheirOpsAndLeaveAStimulusEach) {
@@ -202,17 +298,17 @@ TEST_F(ScenarioTest, LoopsRepeatTheirOpsAndLeaveAStimulusEach) {
                                          .op(Op::add_cgroup("x"))
                                          .hold(Hold::loop(5ms))});
   EXPECT_TRUE(verdict.passed);
-  EXPECT_GE(stimuli_.size(), 1u);
-  EXPECT_LE(stimuli_.size(), 4u);
+  EXPECT_GE(stimuli_.size(), 2u);
+  EXPECT_LE(stimuli_.size(), 5u);
   std::vector<std::string> calls = Calls();
   EXPECT_EQ(std::count(calls.begin(), calls.end(), "create x"),
-            static_cast<int>(stimuli_.size()));
+            static_cast<int>(stimuli_.size()) - 1);
 }
 
 TEST_F(ScenarioTest, ALoopAfterTheDurationDoesNothing) {
   Run(Backdrop{}, {Step{}.hold(40ms),
                    Step{}.op(Op::add_cgroup("x")).hold(Hold::loop(1ms))});
-  EXPECT_THAT(stimuli_, SizeIs(1));
+  EXPECT_THAT(stimuli_, SizeIs(2));
   EXPECT_THAT(Calls(), IsEmpty());
 }
 
@@ -392,6 +488,20 @@ TEST_F(ScenarioTest, IsolationSeesWorkersOutsideTheirCpuset) {
   ASSERT_THAT(verdict.findings, SizeIs(1));
   EXPECT_EQ(verdict.findings[0].kind, FindingKind::kIsolation);
   EXPECT_THAT(verdict.findings[0].message, HasSubstr("cpuset was 7"));
+}
+
+// The cpuset is the Backdrop's, the worker the step's.
+TEST_F(ScenarioTest, WorkersOfAStepAreHeldToTheCpusetOfTheBackdrop) {
+  if (sysconf(_SC_NPROCESSORS_ONLN) > 7) GTEST_SKIP() << "CPU 7 exists here";
+  Verdict verdict =
+      Run(Backdrop{}
+              .op(Op::add_cgroup("base"))
+              .op(Op::set_cpuset("base", CpuSet::exact({7}))),
+          {Step{}.op(Op::spawn("base", Work{}.workers(1))).hold(200ms)},
+          {.not_starved = false, .isolation = true});
+  ASSERT_THAT(verdict.findings, SizeIs(1));
+  EXPECT_EQ(verdict.findings[0].kind, FindingKind::kIsolation);
+  EXPECT_EQ(verdict.findings[0].cgroup, "base");
 }
 
 TEST_F(ScenarioTest, AThresholdNothingWasJudgedByFails) {

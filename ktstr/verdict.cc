@@ -66,6 +66,8 @@ void Verdict::Merge(Verdict other) {
             std::back_inserter(findings));
   std::move(other.groups.begin(), other.groups.end(),
             std::back_inserter(groups));
+  std::move(other.measurements.begin(), other.measurements.end(),
+            std::back_inserter(measurements));
 }
 
 Verdict pass() { return Verdict{}; }

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "ktstr/measurement.h"
+
 namespace ktstr {
 
 // What a finding is about. Filters use kinds, never messages. Numbers and
@@ -51,6 +53,7 @@ struct Finding {
 // zero. Formulas: docs/checks.md.
 struct GroupStats {
   std::string cgroup;
+  std::string work;  // name of the work type
   int workers = 0;
   int cpus = 0;  // distinct CPUs used
   std::optional<double> avg_off_cpu_pct;
@@ -84,12 +87,14 @@ struct Verdict {
   std::string skip_reason;
   std::vector<Finding> findings;
   std::vector<GroupStats> groups;
+  // What the test recorded; see Context::record.
+  std::vector<Measurement> measurements;
 
   // Records a finding and fails the verdict.
   void Add(Finding finding);
 
   // passed and skipped are both ANDed (a skip beside something that ran is no
-  // skip); findings and groups are appended.
+  // skip); lists are appended.
   void Merge(Verdict other);
 };
 

@@ -55,6 +55,11 @@ std::string FindingKindName(int kind) {
   return OrUnknown(v1::FindingKind_Name(kind), kind);
 }
 
+std::string PolarityName(int polarity) {
+  std::string name = OrUnknown(v1::Polarity_Name(polarity), polarity);
+  return std::string(absl::StripPrefix(name, "POLARITY_"));
+}
+
 std::string SchedulerExitName(int kind) {
   std::string name = OrUnknown(v1::SchedulerExitKind_Name(kind), kind);
   return std::string(absl::StripPrefix(name, "EXIT_"));

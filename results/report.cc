@@ -14,6 +14,7 @@
 #include "results/names.h"
 #include "results/printable.h"
 #include "results/style.h"
+#include "results/timeline.h"
 
 namespace ktstr::results {
 namespace {
@@ -49,6 +50,7 @@ class Report {
     AddFingerprint();
     AddHeader();
     AddStats();
+    AddMeasurements();
     AddDiagnostics();
     if (options_.is_verbose) AddBootSteps();
     AddTimeline();
@@ -164,8 +166,24 @@ class Report {
         "%");
     add(group.has_frozen_ms(), "frozen", group.frozen_ms(), "ms");
     add(group.has_throttled_ms(), "throttled", group.throttled_ms(), "ms");
-    Line(absl::StrCat("  ", PrintableLine(group.cgroup()), ": ",
+    const std::string work = PrintableLine(group.work());
+    Line(absl::StrCat("  ", PrintableLine(group.cgroup()),
+                      work.empty() ? "" : absl::StrCat(" ", work), ": ",
                       absl::StrJoin(parts, " ")));
+  }
+
+  // What the test recorded.
+  void AddMeasurements() {
+    if (result_.measurements().empty()) return;
+    Section("measurements");
+    int rows = 0;
+    for (const v1::Measurement& measurement : result_.measurements()) {
+      if (++rows > kMaxRows) break;
+      Line(absl::StrFormat("  %s: %.6g %s", PrintableLine(measurement.name()),
+                           measurement.value(),
+                           PrintableLine(measurement.unit())));
+    }
+    MoreRows(result_.measurements_size());
   }
 
   void AddDiagnostics() {
@@ -212,19 +230,35 @@ class Report {
     MoreRows(result_.boot_steps_size());
   }
 
+  void AddTimelineEntry(const TimelineEntry& entry) {
+    const v1::Stimulus& stimulus = *entry.stimulus;
+    std::string line = absl::StrFormat(
+        "  %+8d ms  step %d  %s  ops=%d cgroups=%d workers=%d iterations=%d",
+        WholeMilliseconds(stimulus.elapsed()), stimulus.step(),
+        PrintableLine(stimulus.label(), 200), stimulus.ops(),
+        stimulus.cgroups(), stimulus.workers(), stimulus.total_iterations());
+    if (entry.iteration_rate) {
+      absl::StrAppendFormat(&line, " rate=%.0f/s", *entry.iteration_rate);
+    }
+    if (entry.change_pct) {
+      absl::StrAppendFormat(&line, " (%+.0f%%)", *entry.change_pct);
+    }
+    if (!entry.actions.empty()) {
+      absl::StrAppend(&line, "  ", absl::StrJoin(entry.actions, ", "));
+    }
+    Line(line);
+  }
+
   void AddTimeline() {
     if (result_.stimuli().empty()) return;
     Section("timeline");
+    const std::vector<TimelineEntry> entries = TimelineOf(result_.stimuli());
     int rows = 0;
-    for (const v1::Stimulus& stimulus : result_.stimuli()) {
+    for (const TimelineEntry& entry : entries) {
       if (++rows > kMaxRows) break;
-      Line(absl::StrFormat(
-          "  %+8d ms  step %d  %s  ops=%d cgroups=%d workers=%d iterations=%d",
-          WholeMilliseconds(stimulus.elapsed()), stimulus.step(),
-          PrintableLine(stimulus.label(), 200), stimulus.ops(),
-          stimulus.cgroups(), stimulus.workers(), stimulus.total_iterations()));
+      AddTimelineEntry(entry);
     }
-    MoreRows(result_.stimuli_size());
+    MoreRows(static_cast<int>(entries.size()));
   }
 
   void AddLog(absl::string_view title, const std::string& log, int lines) {

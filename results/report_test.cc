@@ -68,6 +68,54 @@ TEST(VariantReportTest, WholeReportsAccountForTheBoot) {
   EXPECT_THAT(VariantReport(variant, {}), Not(HasSubstr("boot:")));
 }
 
+TEST(VariantReportTest, TimelineSaysWhatChanged) {
+  v1::Variant variant = MakeFailure();
+  v1::AttemptResult& result = *variant.mutable_result();
+  result.clear_stimuli();
+  auto add = [&](int ms, int64_t total, int64_t ended) -> v1::Stimulus& {
+    v1::Stimulus& stimulus = *result.add_stimuli();
+    stimulus.mutable_elapsed()->set_nanos(ms * 1000000);
+    stimulus.set_total_iterations(total);
+    stimulus.set_ended_iterations(ended);
+    return stimulus;
+  };
+  add(0, 0, 0).set_label("apart");
+  v1::Stimulus& second = add(500, 1000, 1000);
+  second.set_step(1);
+  second.set_ops(2);
+  second.set_op_kinds(1u << 4 | 1u << 16);
+  add(900, 1400, 1400).set_is_end(true);
+  EXPECT_THAT(
+      VariantReport(variant, {}),
+      HasSubstr("timeline:\n"
+                "        +0 ms  step 0  apart  ops=0 cgroups=0 workers=0 "
+                "iterations=0 rate=2000/s\n"
+                "      +500 ms  step 1    ops=2 cgroups=0 workers=0 "
+                "iterations=1000 rate=1000/s (-50%)  swap_cpusets, freeze\n"
+                "scheduler log:\n"));
+}
+
+TEST(VariantReportTest, ShowsMeasurementsAndRunsOfTheScheduler) {
+  v1::Variant variant = MakeFailure();
+  v1::AttemptResult& result = *variant.mutable_result();
+  v1::Measurement& measurement = *result.add_measurements();
+  measurement.set_name("tenant/p99");
+  measurement.set_value(12.5);
+  measurement.set_unit("us");
+  v1::SchedulerRun& first = *result.add_scheduler_runs();
+  first.set_ended_by_test(true);
+  first.mutable_exit()->set_kind(v1::EXIT_UNREGISTERED_BY_USER);
+  v1::SchedulerRun& second = *result.add_scheduler_runs();
+  second.set_died(true);
+  second.add_args("--slow");
+  second.mutable_exit()->set_kind(v1::EXIT_ERROR_STALL);
+  const std::string report = VariantReport(variant, {});
+  EXPECT_THAT(report, HasSubstr("measurements:\n  tenant/p99: 12.5 us\n"));
+  EXPECT_THAT(report, HasSubstr("scheduler runs:\n"
+                                "  1: ended by the test, UNREGISTERED_BY_USER\n"
+                                "  2: died, ERROR_STALL  --slow\n"));
+}
+
 TEST(VariantReportTest, FollowsTheLayout) {
   EXPECT_EQ(VariantReport(MakeFailure(), {}),
             R"(EXIT: runnable task stall

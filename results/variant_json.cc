@@ -11,6 +11,7 @@
 #include "proto/fleet.pb.h"
 #include "results/names.h"
 #include "results/rollup.h"
+#include "results/timeline.h"
 #include "results/verifier.h"
 
 namespace ktstr::results {
@@ -188,6 +189,7 @@ json FindingsJson(const v1::AttemptResult& result) {
 json GroupJson(const v1::GroupStats& group) {
   return {
       {"cgroup", group.cgroup()},
+      {"work_type", TextOrNull(group.work())},
       {"num_workers", group.workers()},
       {"num_cpus", group.cpus()},
       {"avg_off_cpu_pct", KTSTR_OPTIONAL_FIELD(group, avg_off_cpu_pct)},
@@ -253,17 +255,39 @@ json StatsJson(const v1::AttemptResult& result) {
   return stats;
 }
 
+// What the test recorded.
+json MeasurementsJson(const v1::AttemptResult& result) {
+  json out = json::array();
+  for (const v1::Measurement& measurement : result.measurements()) {
+    out.push_back({{"name", measurement.name()},
+                   {"value", measurement.value()},
+                   {"unit", TextOrNull(measurement.unit())},
+                   {"polarity", PolarityName(measurement.polarity())},
+                   {"target", measurement.polarity() == v1::TARGET_VALUE
+                                  ? json(measurement.target())
+                                  : json()}});
+  }
+  return out;
+}
+
 json StimuliJson(const v1::AttemptResult& result) {
   json stimuli = json::array();
-  for (const v1::Stimulus& stimulus : result.stimuli()) {
-    stimuli.push_back({{"elapsed_ms", Milliseconds(stimulus.elapsed())},
-                       {"label", stimulus.label()},
-                       {"step", stimulus.step()},
-                       {"op_kinds", stimulus.op_kinds()},
-                       {"ops", stimulus.ops()},
-                       {"cgroups", stimulus.cgroups()},
-                       {"workers", stimulus.workers()},
-                       {"total_iterations", stimulus.total_iterations()}});
+  for (const TimelineEntry& entry : TimelineOf(result.stimuli())) {
+    const v1::Stimulus& stimulus = *entry.stimulus;
+    json actions = json::array();
+    for (const std::string& action : entry.actions) actions.push_back(action);
+    stimuli.push_back(
+        {{"elapsed_ms", Milliseconds(stimulus.elapsed())},
+         {"label", stimulus.label()},
+         {"step", stimulus.step()},
+         {"op_kinds", stimulus.op_kinds()},
+         {"actions", actions},
+         {"ops", stimulus.ops()},
+         {"cgroups", stimulus.cgroups()},
+         {"workers", stimulus.workers()},
+         {"total_iterations", stimulus.total_iterations()},
+         {"iteration_rate", ValueOrNull(entry.iteration_rate)},
+         {"iteration_rate_change_pct", ValueOrNull(entry.change_pct)}});
   }
   return stimuli;
 }
@@ -335,6 +359,7 @@ void AddResult(const v1::Variant& variant, json& out) {
                               : json();
   out["scheduler_runs"] = SchedulerRunsJson(result);
   out["stats"] = StatsJson(result);
+  out["measurements"] = MeasurementsJson(result);
   out["stimulus_events"] = StimuliJson(result);
   out["verifier_stats"] = result.has_bpf_programs()
                               ? BpfProgramsJson(result.bpf_programs())

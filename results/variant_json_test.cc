@@ -126,6 +126,38 @@ TEST(VariantJsonTest, TellsWhyTheSchedulerIsGone) {
   EXPECT_EQ(Format(variant)["scheduler_exit"]["stalled_task"], nullptr);
 }
 
+TEST(VariantJsonTest, TellsStepsMeasurementsAndRunsOfTheScheduler) {
+  v1::Variant variant = MakeVariant();
+  v1::AttemptResult& result = *variant.mutable_result();
+  v1::Stimulus& step = *result.add_stimuli();
+  step.set_op_kinds(1u << 2);
+  v1::Stimulus& end = *result.add_stimuli();
+  end.mutable_elapsed()->set_seconds(2);
+  end.set_ended_iterations(100);
+  end.set_is_end(true);
+  v1::Measurement& measurement = *result.add_measurements();
+  measurement.set_name("depth");
+  measurement.set_value(3);
+  measurement.set_polarity(v1::TARGET_VALUE);
+  measurement.set_target(2.5);
+  v1::SchedulerRun& run = *result.add_scheduler_runs();
+  run.add_args("-v");
+  run.set_ended_by_test(true);
+  const json out = Format(variant);
+  ASSERT_EQ(out["stimulus_events"].size(), 1u);
+  EXPECT_EQ(out["stimulus_events"][0]["actions"], json({"set_cpuset"}));
+  EXPECT_EQ(out["stimulus_events"][0]["iteration_rate"], 50);
+  EXPECT_TRUE(out["stimulus_events"][0]["iteration_rate_change_pct"].is_null());
+  EXPECT_EQ(out["measurements"], json({{{"name", "depth"},
+                                        {"value", 3.0},
+                                        {"unit", nullptr},
+                                        {"polarity", "TARGET_VALUE"},
+                                        {"target", 2.5}}}));
+  EXPECT_EQ(out["scheduler_runs"][0]["args"], json({"-v"}));
+  EXPECT_EQ(out["scheduler_runs"][0]["ended_by_test"], true);
+  EXPECT_TRUE(out["scheduler_runs"][0]["exit"].is_null());
+}
+
 TEST(VariantJsonTest, RollsGroupsUpToTheWorst) {
   json stats = Format(MakeVariant())["stats"];
   EXPECT_EQ(stats["total_workers"], 4);

@@ -107,6 +107,7 @@ class Judge {
 
 void Judge::FillStats() {
   stats_.cgroup = group_.cgroup;
+  stats_.work = group_.work;
   stats_.workers = static_cast<int>(group_.reports.size());
   std::set<int> cpus;
   std::vector<double> delays_us;

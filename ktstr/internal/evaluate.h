@@ -38,6 +38,7 @@ struct Evaluated {
 // One work group, collected.
 struct GroupEvidence {
   std::string cgroup;  // empty for host workers
+  std::string work;    // name of the work type
   std::vector<WorkerReport> reports;
   // Placement epoch -> CPUs the group was allowed; unset: unconstrained. An
   // epoch that is missing is not judged.

@@ -73,6 +73,13 @@ static_assert(IsOp(v1::ATTACH_SCHEDULER, Op::Kind::kAttachScheduler));
 static_assert(IsOp(v1::DETACH_SCHEDULER, Op::Kind::kDetachScheduler));
 static_assert(IsOp(v1::REPLACE_SCHEDULER, Op::Kind::kReplaceScheduler));
 
+static_assert(int{v1::HIGHER_BETTER} ==
+              static_cast<int>(Polarity::Kind::kHigherBetter));
+static_assert(int{v1::LOWER_BETTER} ==
+              static_cast<int>(Polarity::Kind::kLowerBetter));
+static_assert(int{v1::TARGET_VALUE} ==
+              static_cast<int>(Polarity::Kind::kTarget));
+
 // Length of the UTF-8 character at the front of `text`; 0 when there is none.
 size_t CharacterSize(absl::string_view text) {
   const uint8_t first = static_cast<uint8_t>(text.front());
@@ -118,6 +125,7 @@ void Convert(const Finding& from, v1::Finding* to) {
 
 void Convert(const GroupStats& from, v1::GroupStats* to) {
   to->set_cgroup(Clip(from.cgroup, kMaxMessageBytes));
+  to->set_work(Clip(from.work, kMaxMessageBytes));
   to->set_workers(from.workers);
   to->set_cpus(from.cpus);
   to->set_migrations(from.migrations);
@@ -160,6 +168,16 @@ v1::TestFrame Convert(const Verdict& verdict, size_t max_groups,
   for (size_t i = 0; i < groups; ++i) {
     Convert(verdict.groups[i], to->add_groups());
   }
+  for (const Measurement& measurement : verdict.measurements) {
+    v1::Measurement& sent = *to->add_measurements();
+    sent.set_name(Clip(measurement.name, kMaxMessageBytes));
+    sent.set_value(measurement.value);
+    sent.set_unit(Clip(measurement.unit, kMaxMessageBytes));
+    sent.set_polarity(static_cast<v1::Polarity>(measurement.polarity.kind));
+    if (measurement.polarity.kind == Polarity::Kind::kTarget) {
+      sent.set_target(measurement.polarity.target_value);
+    }
+  }
   if (findings < verdict.findings.size() || groups < verdict.groups.size()) {
     // A verdict that passed stays without findings.
     if (verdict.passed) return frame;
@@ -194,6 +212,8 @@ std::string EncodeStimulus(const StimulusRecord& record) {
   stimulus->set_cgroups(record.cgroups);
   stimulus->set_workers(record.workers);
   stimulus->set_total_iterations(record.total_iterations);
+  stimulus->set_ended_iterations(record.ended_iterations);
+  stimulus->set_is_end(record.is_end);
   stimulus->set_label(Clip(record.label, kMaxMessageBytes));
   return Frame(frame);
 }

@@ -15,6 +15,7 @@
 #include "base/status_macros.h"
 #include "ktstr/internal/frames.h"
 #include "ktstr/internal/listing.h"
+#include "ktstr/internal/recorder.h"
 
 namespace ktstr::internal {
 namespace {
@@ -73,6 +74,10 @@ void PrintVerdict(const TestEntry& test, const Verdict& verdict) {
            finding.message.c_str());
   }
   for (const GroupStats& group : verdict.groups) PrintGroup(group);
+  for (const Measurement& measurement : verdict.measurements) {
+    printf("  %s: %g %s\n", measurement.name.c_str(), measurement.value,
+           measurement.unit.c_str());
+  }
 }
 
 ContextParts PartsOf(const TestEntry& test, const RunSettings& settings,
@@ -105,6 +110,10 @@ absl::Status RunTest(const TestEntry& test, const RunSettings& settings,
   parts.on_stimulus = [&](const StimulusRecord& record) {
     sink.Send(EncodeStimulus(record));
   };
+  Recorder recorder;
+  parts.on_record = [&](Measurement measurement) {
+    recorder.Add(std::move(measurement));
+  };
   sink.Send(EncodeStarted());
   absl::StatusOr<Verdict> result = test.body(Context(std::move(parts)));
   Verdict verdict;
@@ -115,6 +124,7 @@ absl::Status RunTest(const TestEntry& test, const RunSettings& settings,
                  .message = absl::StrCat("the test body returned an error: ",
                                          result.status().ToString())});
   }
+  recorder.AddTo(verdict);
   machine.cgroups->RemoveAll();
   if (!sink.is_connected()) PrintVerdict(test, verdict);
   fflush(stdout);

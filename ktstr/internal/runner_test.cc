@@ -137,13 +137,35 @@ TEST_F(RunnerTest, StepsBecomeStimulusFramesAndCgroupsGo) {
             {Step{}.op(Op::add_cgroup("a")).hold(std::chrono::milliseconds(1)),
              Step{}.hold(std::chrono::milliseconds(1)).label("two")});
       });
-  ASSERT_THAT(frames, SizeIs(4));
+  ASSERT_THAT(frames, SizeIs(5));
   EXPECT_EQ(frames[1].stimulus().op_kinds(), 1u);
   EXPECT_EQ(frames[1].stimulus().cgroups(), 1);
   EXPECT_EQ(frames[2].stimulus().label(), "two");
   EXPECT_EQ(frames[2].stimulus().cgroups(), 0);
-  EXPECT_TRUE(frames[3].verdict().passed());
+  EXPECT_TRUE(frames[3].stimulus().is_end());
+  EXPECT_TRUE(frames[4].verdict().passed());
   EXPECT_TRUE(cgroups_.existing().empty());
+}
+
+TEST_F(RunnerTest, WhatTheBodyRecordsIsInTheVerdict) {
+  std::vector<v1::TestFrame> frames =
+      Run([](const Context& ctx) -> absl::StatusOr<Verdict> {
+        ctx.record("latency", 12.5, "us", Polarity::lower_better());
+        ctx.record("depth", 3, "", Polarity::target(2));
+        ctx.record("not a name", 1);
+        return pass();
+      });
+  const v1::Verdict& verdict = frames.back().verdict();
+  ASSERT_EQ(verdict.measurements_size(), 2);
+  EXPECT_EQ(verdict.measurements(0).name(), "latency");
+  EXPECT_EQ(verdict.measurements(0).value(), 12.5);
+  EXPECT_EQ(verdict.measurements(0).unit(), "us");
+  EXPECT_EQ(verdict.measurements(0).polarity(), v1::LOWER_BETTER);
+  EXPECT_EQ(verdict.measurements(1).polarity(), v1::TARGET_VALUE);
+  EXPECT_EQ(verdict.measurements(1).target(), 2);
+  ASSERT_EQ(verdict.findings_size(), 1);
+  EXPECT_EQ(verdict.findings(0).kind(), v1::TEST_BODY_ERROR);
+  EXPECT_FALSE(verdict.passed());
 }
 
 TEST_F(RunnerTest, AVerdictNobodyReadsIsAnError) {

@@ -6,25 +6,15 @@
 #include <stdio.h>
 
 #include <algorithm>
-#include <iterator>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "base/cpu_list.h"
 #include "base/status_macros.h"
 #include "ktstr/internal/memory_rules.h"
 
 namespace ktstr::internal {
 namespace {
-
-std::vector<int> Intersect(const std::vector<int>& a,
-                           const std::vector<int>& b) {
-  std::vector<int> both;
-  std::set_intersection(a.begin(), a.end(), b.begin(), b.end(),
-                        std::back_inserter(both));
-  return both;
-}
 
 void Warn(const absl::Status& status) {
   fprintf(stderr, "ktstr: warning: %s\n",
@@ -220,76 +210,6 @@ absl::Status Stage::SwapCpusets(const std::string& a, const std::string& b) {
   return absl::OkStatus();
 }
 
-std::optional<std::vector<int>> Stage::Effective(
-    const std::string& cgroup) const {
-  std::optional<std::vector<int>> allowed;
-  for (size_t end = cgroup.find('/');; end = cgroup.find('/', end + 1)) {
-    auto own = cpusets_.find(cgroup.substr(0, end));
-    if (own != cpusets_.end()) {
-      const std::vector<int> online = Online(own->second);
-      std::vector<int> both = allowed ? Intersect(*allowed, online) : online;
-      // The kernel falls back to the parent's CPUs when none is common.
-      if (!both.empty()) allowed = std::move(both);
-    }
-    if (end == std::string::npos) return allowed;
-  }
-}
-
-std::vector<int> Stage::RandomHalf(std::vector<int> pool) {
-  size_t keep = std::max<size_t>(1, pool.size() / 2);
-  for (size_t i = 0; i < keep && i < pool.size(); ++i) {
-    std::swap(pool[i], pool[i + random_.Below(pool.size() - i)]);
-  }
-  pool.resize(std::min(keep, pool.size()));
-  std::sort(pool.begin(), pool.end());
-  return pool;
-}
-
-std::vector<int> Stage::LargestLlcShare(const std::vector<int>& pool) const {
-  std::vector<int> best;
-  for (const Llc& llc : context_.topology().llcs()) {
-    std::vector<int> share = Intersect(llc.cpus, pool);
-    if (share.size() > best.size()) best = std::move(share);
-  }
-  return best;
-}
-
-absl::StatusOr<std::vector<std::vector<int>>> Stage::ResolveAffinity(
-    const Affinity& affinity, const std::string& cgroup, int workers) {
-  const std::vector<int> all = Online(context_.topology().all_cpus());
-  std::vector<int> pool = Effective(cgroup).value_or(all);
-  std::vector<int> same;
-  switch (affinity.kind) {
-    case Affinity::Kind::kInherit:
-      return std::vector<std::vector<int>>();
-    case Affinity::Kind::kRandomSubset: {
-      std::vector<std::vector<int>> masks;
-      for (int i = 0; i < workers; ++i) masks.push_back(RandomHalf(pool));
-      return masks;
-    }
-    case Affinity::Kind::kLlcAligned:
-      same = LargestLlcShare(pool);
-      break;
-    case Affinity::Kind::kCrossCgroup:
-      same = all;
-      break;
-    case Affinity::Kind::kSingleCpu:
-      same = {pool.front()};
-      break;
-    case Affinity::Kind::kExact:
-      same = affinity.cpus;
-      std::sort(same.begin(), same.end());
-      same = Intersect(same, pool);
-      if (same.empty()) {
-        return absl::InvalidArgumentError(absl::StrCat(
-            "affinity ", FormatCpuList(affinity.cpus), " of cgroup \"", cgroup,
-            "\" has no CPU of ", FormatCpuList(pool)));
-      }
-      break;
-  }
-  return std::vector<std::vector<int>>(std::max(workers, 0), same);
-}
-
 absl::Status Stage::Spawn(const std::string& cgroup, const Work& work,
                           Owner owner) {
   const int workers =
@@ -316,6 +236,7 @@ absl::Status Stage::Spawn(const std::string& cgroup, const Work& work,
                      .placements = {{0, Effective(cgroup)}},
                      .throttled = -Throttled(cgroup)});
   UpdateFrozen();
+  MarkPhase(groups_.back(), /*is_new=*/true);
   return groups_.back().workers->Start();
 }
 
@@ -335,22 +256,6 @@ absl::Status Stage::Make(const Cgroup& definition, Owner owner) {
     return absl::OkStatus();
   };
   return Annotate(make(), absl::StrCat("cgroup ", definition.name()));
-}
-
-absl::Status Stage::SetAffinity(const std::string& cgroup,
-                                const Affinity& affinity) {
-  ABSL_RETURN_IF_ERROR(Require(cgroup));
-  for (Group& group : groups_) {
-    if (group.cgroup != cgroup) continue;
-    const int workers = group.workers->spec().workers;
-    ABSL_ASSIGN_OR_RETURN(std::vector<std::vector<int>> masks,
-                          ResolveAffinity(affinity, cgroup, workers));
-    for (size_t i = 0; i < masks.size(); ++i) {
-      ABSL_RETURN_IF_ERROR(
-          group.workers->SetAffinity(static_cast<int>(i), masks[i]));
-    }
-  }
-  return absl::OkStatus();
 }
 
 absl::Status Stage::MoveAllTasks(const std::string& from, const std::string& to,
@@ -399,18 +304,23 @@ PagePlacement Stage::PlacementOf(const Group& group) const {
 void Stage::CollectWhere(const std::function<bool(const Group&)>& selected) {
   ThawFor(selected);
   for (Group& group : groups_) {
-    if (selected(group)) group.workers->RequestStop();
+    if (!selected(group)) continue;
+    if (is_in_phase_) ended_.push_back(ShareOf(group));
+    group.workers->RequestStop();
   }
   for (Group& group : groups_) {
     if (!selected(group)) continue;
     GroupEvidence evidence{
         .cgroup = group.cgroup,
+        .work = group.workers->spec().type.name(),
         .reports = group.workers->StopAndCollect(),
         .placements = std::move(group.placements),
         .throttled = group.throttled + Throttled(group.cgroup),
         .pages = PlacementOf(group)};
-    verdict_.Merge(
-        EvaluateGroup(evidence, checks_, context_.profile(), evaluated_));
+    const bool has_own = step_checks_ && group.owner == Owner::kStep;
+    verdict_.Merge(EvaluateGroup(
+        evidence, has_own ? checks_.With(*step_checks_) : checks_,
+        context_.profile(), has_own ? step_evaluated_ : evaluated_));
   }
   std::erase_if(groups_, selected);
 }

@@ -18,9 +18,11 @@
 #include "ktstr/context.h"
 #include "ktstr/cpu_max.h"
 #include "ktstr/internal/evaluate.h"
+#include "ktstr/internal/phases.h"
 #include "ktstr/internal/scheduler_watch.h"
 #include "ktstr/internal/seed.h"
 #include "ktstr/internal/worker_group.h"
+#include "ktstr/internal/worker_sample.h"
 #include "ktstr/op.h"
 #include "ktstr/scenario.h"
 #include "ktstr/verdict.h"
@@ -58,6 +60,18 @@ class Stage {
   absl::Status Apply(const Op& op, Owner owner);
   absl::Status Make(const Cgroup& definition, Owner owner);
 
+  // A step: BeginStep, ops and cgroups, BeginPhase, its hold, EndPhase,
+  // Collect, EndStep. Its checks judge, over those of the scenario, what it
+  // owns, and by themselves what the Backdrop's workers did in the phase;
+  // EndStep() adds findings for what could not be judged. Findings say `where`.
+  void BeginStep(const Step& step, const std::string& where);
+  void BeginPhase();
+  void EndPhase();
+  void EndStep();
+  // Whether phases are measured at all; it costs a look at every worker.
+  void set_samples_phases(bool samples) { samples_phases_ = samples; }
+  const Phases& phases() const { return phases_; }
+
   // Stops, judges and removes everything of `owner`.
   void Collect(Owner owner);
 
@@ -88,6 +102,12 @@ class Stage {
     std::map<uint32_t, std::optional<std::vector<int>>> placements;
     // Less what its cgroup had been throttled when the group came into it.
     absl::Duration throttled;
+    // When the phase began, or the group if that was later.
+    struct Mark {
+      std::vector<WorkerSample> samples;  // none: everything was zero
+      absl::Duration at;
+      absl::Duration frozen;
+    } mark;
   };
 
   const Tracked* Find(const std::string& name) const;
@@ -109,6 +129,8 @@ class Stage {
   absl::Status SetOnline(int cpu, bool is_online);
   std::vector<int> Online(const std::vector<int>& cpus) const;
   absl::Status ChangeScheduler(const Op& op);
+  void MarkPhase(Group& group, bool is_new);
+  PhaseShare ShareOf(const Group& group) const;
   // What is known of a cgroup that is no more.
   void Forget(const std::string& name);
   // Tells each group whether it is in a frozen cgroup.
@@ -152,6 +174,14 @@ class Stage {
   std::vector<Group> groups_;
   Verdict verdict_;
   Evaluated evaluated_;
+  std::string label_;  // of the step
+  std::string where_;
+  bool samples_phases_ = false;
+  bool is_in_phase_ = false;
+  std::vector<PhaseShare> ended_;  // in this phase
+  Phases phases_;
+  std::optional<Checks> step_checks_;
+  Evaluated step_evaluated_;
 };
 
 }  // namespace ktstr::internal

@@ -43,17 +43,7 @@ class KernelProbe : public WorkerProbe {
   int Cpu() override { return sched_getcpu(); }
 
   std::optional<Schedstat> ReadSchedstat() override {
-    char text[128] = {};
-    int fd = open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return std::nullopt;
-    ssize_t size = read(fd, text, sizeof(text) - 1);
-    close(fd);
-    unsigned long long cpu = 0, delay = 0, count = 0;
-    if (size <= 0 ||
-        sscanf(text, "%llu %llu %llu", &cpu, &delay, &count) != 3) {
-      return std::nullopt;
-    }
-    return Schedstat{cpu, delay, count};
+    return ReadSchedstatFile("/proc/thread-self/schedstat");
   }
 
   std::vector<uint64_t> ReadStealNs() override {
@@ -92,6 +82,19 @@ class KernelProbe : public WorkerProbe {
 uint64_t Less(uint64_t a, uint64_t b) { return a > b ? a - b : 0; }
 
 }  // namespace
+
+std::optional<Schedstat> ReadSchedstatFile(const char* path) {
+  char text[128] = {};
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return std::nullopt;
+  ssize_t size = read(fd, text, sizeof(text) - 1);
+  close(fd);
+  unsigned long long cpu = 0, delay = 0, count = 0;
+  if (size <= 0 || sscanf(text, "%llu %llu %llu", &cpu, &delay, &count) != 3) {
+    return std::nullopt;
+  }
+  return Schedstat{cpu, delay, count};
+}
 
 std::unique_ptr<WorkerProbe> MakeWorkerProbe() {
   return std::make_unique<KernelProbe>();
@@ -138,14 +141,17 @@ void Telemetry::Begin() {
 
 void Telemetry::EndIteration(uint64_t units) {
   ++report_.iterations;
-  if (options_.live_iterations != nullptr) {
-    options_.live_iterations->fetch_add(1, std::memory_order_relaxed);
+  if (options_.live != nullptr) {
+    options_.live->iterations.fetch_add(1, std::memory_order_relaxed);
   }
   Progress(units);
 }
 
 void Telemetry::Progress(uint64_t units) {
   report_.work_units += units;
+  if (options_.live != nullptr) {
+    options_.live->work_units.fetch_add(units, std::memory_order_relaxed);
+  }
   uint64_t now = options_.probe->NowNs();
   NoteGap(now);
   NotePlace(now);
@@ -171,6 +177,10 @@ void Telemetry::Woke(uint64_t ns) {
   ns = Less(ns, frozen - frozen_at_wake_ns_);
   frozen_at_wake_ns_ = frozen;
   ++report_.wake_sample_total;
+  if (options_.live != nullptr) {
+    options_.live->wakes[WakeBucket(ns)].fetch_add(1,
+                                                   std::memory_order_relaxed);
+  }
   std::vector<uint64_t>& sample = report_.resume_latencies_ns;
   if (sample.size() < WorkerReport::kMaxLatencies) {
     sample.push_back(ns);

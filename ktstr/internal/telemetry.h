@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "ktstr/internal/seed.h"
+#include "ktstr/internal/worker_sample.h"
 #include "ktstr/worker_report.h"
 
 namespace ktstr::internal {
@@ -22,6 +23,9 @@ struct Schedstat {
   uint64_t run_delay_ns = 0;
   uint64_t run_count = 0;
 };
+
+// Those of a file as /proc/<pid>/schedstat; unset when the kernel has none.
+std::optional<Schedstat> ReadSchedstatFile(const char* path);
 
 // What a worker can ask about time and place. A fake moves when told.
 class WorkerProbe {
@@ -58,7 +62,7 @@ class Telemetry {
     WorkerProbe* probe = nullptr;
     // In memory shared with the parent and with other threads; both may be
     // null.
-    std::atomic<uint64_t>* live_iterations = nullptr;
+    LiveCounters* live = nullptr;
     // Even: a placement is in force; odd: it is being changed.
     const std::atomic<uint32_t>* placement_epoch = nullptr;
     // For how long the test itself has stopped this worker so far; complete by

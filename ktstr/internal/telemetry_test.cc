@@ -237,14 +237,18 @@ TEST(TelemetryTest, WithoutStealAwarenessNothingIsSubtracted) {
   EXPECT_EQ(report.stolen_ns, 0u);
 }
 
-TEST(TelemetryTest, LiveCounterFollowsIterations) {
+TEST(TelemetryTest, LiveCountersFollowWhatIsDone) {
   FakeProbe probe;
-  std::atomic<uint64_t> live{0};
-  Telemetry telemetry({.probe = &probe, .live_iterations = &live});
+  LiveCounters live;
+  Telemetry telemetry({.probe = &probe, .live = &live});
   telemetry.Begin();
-  telemetry.EndIteration(1);
-  telemetry.EndIteration(1);
-  EXPECT_EQ(live.load(), 2u);
+  telemetry.Woke(1000);
+  telemetry.EndIteration(3);
+  telemetry.Woke(1001);
+  telemetry.EndIteration(4);
+  EXPECT_EQ(live.iterations.load(), 2u);
+  EXPECT_EQ(live.work_units.load(), 7u);
+  EXPECT_EQ(live.wakes[WakeBucket(1000)].load(), 2u);
 }
 
 TEST(ParseStealNsTest, TakesTheEighthColumnOfEachCpu) {

@@ -24,6 +24,7 @@
 #include "ktstr/internal/affinity.h"
 #include "ktstr/internal/report_codec.h"
 #include "ktstr/internal/seed.h"
+#include "ktstr/internal/telemetry.h"
 #include "ktstr/internal/worker_process.h"
 
 namespace ktstr::internal {
@@ -69,13 +70,34 @@ class BlockStopSignal {
   sigset_t previous_;
 };
 
+// Of a process: the sum over its threads.
+std::optional<Schedstat> SchedstatOf(pid_t pid, int threads) {
+  const std::string process = absl::StrCat("/proc/", pid);
+  if (threads < 2) {
+    return ReadSchedstatFile(absl::StrCat(process, "/schedstat").c_str());
+  }
+  const std::string tasks = absl::StrCat(process, "/task");
+  absl::StatusOr<std::vector<std::string>> names = ListDir(tasks);
+  if (!names.ok()) return std::nullopt;
+  std::optional<Schedstat> total;
+  for (const std::string& name : *names) {
+    std::optional<Schedstat> one =
+        ReadSchedstatFile(absl::StrCat(tasks, "/", name, "/schedstat").c_str());
+    if (!one) continue;
+    if (!total) total.emplace();
+    total->cpu_ns += one->cpu_ns;
+    total->run_delay_ns += one->run_delay_ns;
+  }
+  return total;
+}
+
 }  // namespace
 
 // A slot for each worker, all on lines of their own. The words of a group are
 // those of its first worker.
 struct WorkerGroup::Shared {
   struct alignas(64) Slot {
-    std::atomic<uint64_t> iterations{0};
+    LiveCounters live;
     GroupWords group;
   };
   alignas(64) std::atomic<uint32_t> epoch{0};
@@ -162,20 +184,19 @@ absl::StatusOr<std::unique_ptr<WorkerGroup>> WorkerGroup::Spawn(
 absl::Status WorkerGroup::Fork(int index, int start_fd, int working_fd) {
   ABSL_ASSIGN_OR_RETURN(auto report, MakePipe());
   ABSL_ASSIGN_OR_RETURN(WorkerSeat seat, SeatOf(index));
-  WorkerAssignment assignment{
-      .type = &spec_.type,
-      .policy = spec_.policy,
-      .memory = &spec_.memory,
-      .threads = spec_.threads,
-      .seat = seat,
-      .live_iterations = &shared_->slots()[index].iterations,
-      .placement_epoch = &shared_->epoch,
-      .frozen_ns = &shared_->frozen_ns,
-      .is_steal_aware = spec_.is_steal_aware,
-      .parent = getpid(),
-      .start_fd = start_fd,
-      .working_fd = working_fd,
-      .report_fd = report.second.get()};
+  WorkerAssignment assignment{.type = &spec_.type,
+                              .policy = spec_.policy,
+                              .memory = &spec_.memory,
+                              .threads = spec_.threads,
+                              .seat = seat,
+                              .live = &shared_->slots()[index].live,
+                              .placement_epoch = &shared_->epoch,
+                              .frozen_ns = &shared_->frozen_ns,
+                              .is_steal_aware = spec_.is_steal_aware,
+                              .parent = getpid(),
+                              .start_fd = start_fd,
+                              .working_fd = working_fd,
+                              .report_fd = report.second.get()};
   if (!spec_.affinities.empty()) {
     assignment.affinity = spec_.affinities[index];
   }
@@ -235,7 +256,7 @@ std::vector<uint64_t> WorkerGroup::Iterations() const {
   std::vector<uint64_t> counts;
   for (int i = 0; i < spec_.workers; ++i) {
     counts.push_back(
-        shared_->slots()[i].iterations.load(std::memory_order_relaxed));
+        shared_->slots()[i].live.iterations.load(std::memory_order_relaxed));
   }
   return counts;
 }
@@ -243,6 +264,33 @@ std::vector<uint64_t> WorkerGroup::Iterations() const {
 uint64_t WorkerGroup::TotalIterations() const {
   uint64_t total = 0;
   for (uint64_t count : Iterations()) total += count;
+  return total;
+}
+
+std::vector<WorkerSample> WorkerGroup::Sample() const {
+  std::vector<WorkerSample> samples;
+  for (int i = 0; i < spec_.workers; ++i) {
+    const LiveCounters& live = shared_->slots()[i].live;
+    WorkerSample& sample = samples.emplace_back();
+    sample.pid = pids_[i];
+    sample.iterations = live.iterations.load(std::memory_order_relaxed);
+    sample.work_units = live.work_units.load(std::memory_order_relaxed);
+    if (auto schedstat = SchedstatOf(pids_[i], spec_.threads); schedstat) {
+      sample.cpu_ns = schedstat->cpu_ns;
+      sample.run_delay_ns = schedstat->run_delay_ns;
+    }
+    for (uint32_t bucket = 0; bucket < kWakeBuckets; ++bucket) {
+      const uint32_t count = live.wakes[bucket].load(std::memory_order_relaxed);
+      if (count > 0) sample.wakes[bucket] = count;
+    }
+  }
+  return samples;
+}
+
+absl::Duration WorkerGroup::frozen() const {
+  absl::Duration total =
+      absl::Nanoseconds(static_cast<int64_t>(shared_->frozen_ns.load()));
+  if (frozen_since_) total += RealClock().Monotonic() - *frozen_since_;
   return total;
 }
 

@@ -19,6 +19,7 @@
 #include "absl/time/time.h"
 #include "base/unique_fd.h"
 #include "ktstr/internal/work_loops.h"
+#include "ktstr/internal/worker_sample.h"
 #include "ktstr/work.h"
 #include "ktstr/worker_report.h"
 
@@ -86,6 +87,9 @@ class WorkerGroup {
   std::vector<uint64_t> Iterations() const;
   uint64_t TotalIterations() const;
 
+  // What each worker has done so far, in spawn order.
+  std::vector<WorkerSample> Sample() const;
+
   // FailedPrecondition for a worker that is gone, else the mapping of errno.
   absl::Status SetAffinity(int worker, const std::vector<int>& cpus);
 
@@ -100,6 +104,8 @@ class WorkerGroup {
   // time in between is not held against them. Say so after they have stopped,
   // and before they go on.
   void SetFrozen(bool is_frozen);
+  // For how long that has been so until now.
+  absl::Duration frozen() const;
 
   // Tells the workers to stop without waiting, so that several groups end at
   // the same time. A second call does nothing.

@@ -171,7 +171,7 @@ WorkerReport RunThread(const WorkerAssignment& assignment, int number) {
   if (number > 0) seat.seed = SeededStream(seat.seed).Fork(number);
   std::unique_ptr<WorkerProbe> probe = MakeWorkerProbe();
   Telemetry telemetry({.probe = probe.get(),
-                       .live_iterations = assignment.live_iterations,
+                       .live = assignment.live,
                        .placement_epoch = assignment.placement_epoch,
                        .frozen_ns = assignment.frozen_ns,
                        .seed = seat.seed,

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "ktstr/internal/work_loops.h"
+#include "ktstr/internal/worker_sample.h"
 #include "ktstr/work.h"
 
 namespace ktstr::internal {
@@ -23,7 +24,7 @@ struct WorkerAssignment {
   int threads = 1;
   std::vector<int> affinity;  // empty: no call
   WorkerSeat seat;
-  std::atomic<uint64_t>* live_iterations = nullptr;
+  LiveCounters* live = nullptr;
   const std::atomic<uint32_t>* placement_epoch = nullptr;
   const std::atomic<uint64_t>* frozen_ns = nullptr;
   bool is_steal_aware = false;
