@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "base/cpu_list.h"
 #include "base/status_matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -59,7 +60,57 @@ TEST(CpuSetTest, RangeTruncatesBothEnds) {
               IsOkAndHolds(ElementsAre(5, 6)));
 }
 
+// Worked out by hand: T CPUs are L usable ones, the last left out from T = 3
+// on; c = L / of, o = trunc(c * f).
+TEST(CpuSetTest, ArithmeticByHand) {
+  const struct {
+    const char* machine;
+    CpuSet set;
+    const char* cpus;
+  } kCases[] = {
+      // L = 1, 2, 2.
+      {"1n1l1c1t", CpuSet::disjoint(0, 1), "0"},
+      {"1n1l1c1t", CpuSet::range(0, 1), "0"},
+      {"1n1l2c1t", CpuSet::disjoint(0, 2), "0"},
+      {"1n1l2c1t", CpuSet::disjoint(1, 2), "1"},
+      {"1n1l2c1t", CpuSet::range(0.5, 1), "1"},
+      {"1n1l3c1t", CpuSet::disjoint(1, 2), "1"},
+      {"1n1l3c1t", CpuSet::range(0, 1), "0-1"},
+      {"1n1l3c1t", CpuSet::llc(0), "0-2"},
+      {"1n1l3c1t", CpuSet::exact({2}), "2"},
+      // L = 7: c = 2 of 3, 1 of 7.
+      {"1n2l4c1t", CpuSet::disjoint(0, 1), "0-6"},
+      {"1n2l4c1t", CpuSet::disjoint(2, 3), "4-6"},
+      {"1n2l4c1t", CpuSet::disjoint(0, 7), "0"},
+      {"1n2l4c1t", CpuSet::disjoint(6, 7), "6"},
+      // Nothing and everything in common; c = 3, 3, 2, 2.
+      {"1n2l4c1t", CpuSet::overlap(0, 2, 0), "0-2"},
+      {"1n2l4c1t", CpuSet::overlap(1, 2, 0), "3-6"},
+      {"1n2l4c1t", CpuSet::overlap(0, 2, 1), "0-5"},
+      {"1n2l4c1t", CpuSet::overlap(1, 2, 1), "0-6"},
+      {"1n2l4c1t", CpuSet::overlap(1, 3, 1), "0-5"},
+      {"1n2l4c1t", CpuSet::overlap(2, 3, 0.5), "3-6"},
+      {"1n2l4c1t", CpuSet::overlap(0, 1, 1), "0-6"},
+      {"1n2l4c1t", CpuSet::overlap(0, 3, 0.99), "0-2"},  // o = trunc(1.98)
+      {"1n2l4c1t", CpuSet::range(0.5, 1), "3-6"},        // trunc(3.5)
+      {"1n2l4c1t", CpuSet::range(0.99, 1), "6"},         // trunc(6.93)
+      {"1n2l4c1t", CpuSet::range(0, 0.43), "0-2"},       // trunc(3.01)
+      // L = 11: c = 3, the rest to the last; o = trunc(1.5).
+      {"1n3l4c1t", CpuSet::disjoint(2, 3), "6-10"},
+      {"1n3l4c1t", CpuSet::overlap(1, 3, 0.5), "2-6"},
+      {"1n3l4c1t", CpuSet::overlap(2, 3, 0.5), "5-10"},
+  };
+  for (const auto& c : kCases) {
+    absl::StatusOr<std::vector<int>> cpus = c.set.Resolve(Machine(c.machine));
+    ASSERT_OK(cpus) << c.machine << " " << c.set.ToString();
+    EXPECT_EQ(FormatCpuList(*cpus), c.cpus)
+        << c.machine << " " << c.set.ToString();
+  }
+}
+
 TEST(CpuSetTest, RefusesASetThatWouldBeEmpty) {
+  EXPECT_THAT(CpuSet::range(0, 0.14).Resolve(Machine("1n2l4c1t")),
+              Invalid("resolves to no CPU"));  // trunc(0.98)
   EXPECT_THAT(CpuSet::range(0, 0.25).Resolve(Machine("1n1l4c1t")),
               Invalid("resolves to no CPU"));
   EXPECT_THAT(CpuSet::exact({}).Resolve(Machine("1n1l4c1t")),

@@ -22,6 +22,28 @@ TEST(StatisticsTest, PercentileIsTheNearestRank) {
   EXPECT_EQ(Percentile({1, 2, 3}, 0.5), 2u);
 }
 
+// n * p by hand, and the rank it is rounded up to.
+TEST(StatisticsTest, RanksByHand) {
+  const struct {
+    size_t n;
+    double p;
+    uint64_t index;
+  } kCases[] = {
+      {1, 0, 0},       {1, 1, 0},        {2, 0.5, 0},  // 1.0
+      {2, 0.51, 1},                                    // 1.02
+      {3, 0.99, 2},                                    // 2.97
+      {10, 0.9, 8},    {10, 0.91, 9},                  // 9.0, 9.1
+      {99, 0.99, 98},                                  // 98.01
+      {100, 0.5, 49},  {100, 0.999, 99},               // 50.0, 99.9
+      {101, 0.99, 99}, {200, 0.99, 197}, {1000, 0.99, 989},
+  };
+  for (const auto& c : kCases) {
+    std::vector<uint64_t> values(c.n);
+    std::iota(values.begin(), values.end(), 0);
+    EXPECT_EQ(Percentile(values, c.p), c.index) << c.n << " " << c.p;
+  }
+}
+
 TEST(StatisticsTest, MedianOfAnEvenCountIsTheUpperOne) {
   EXPECT_EQ(MedianOf({1, 2, 3, 4}), 3u);
   EXPECT_EQ(MedianOf({1, 2, 3}), 2u);

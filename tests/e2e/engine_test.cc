@@ -4,6 +4,7 @@
 // The scenario engine on a real kernel: tests/guest/engine.cc.
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "nlohmann/json.hpp"
 #include "tests/e2e/fleet.h"
 
 namespace ktstr::e2e {
@@ -17,6 +18,14 @@ TEST(EngineTest, CgroupsAndCpusAreAsTheTestSays) {
   ASSERT_THAT(run.results, SizeIs(1)) << run.out << run.err;
   EXPECT_EQ(run.results[0].outcome, "PASS")
       << run.results[0].reason << run.results[0].finding_text;
+  const auto& file = run.results[0].file;
+  ASSERT_EQ(file["measurements"].size(), 1u);
+  EXPECT_EQ(file["measurements"][0]["name"], "kills");
+  EXPECT_EQ(file["measurements"][0]["value"], 5);
+  // Of the shares, the first scenario: one step, with what was done in it.
+  EXPECT_GT(file["stimulus_events"][0]["iteration_rate"], 0);
+  EXPECT_EQ(file["stimulus_events"][2]["actions"],
+            nlohmann::json::array({"freeze"}));
 }
 
 TEST(EngineTest, ATestDetachesAndAttachesItsScheduler) {

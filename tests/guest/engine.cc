@@ -3,7 +3,13 @@
 
 // What the scenario engine does to cgroups, CPUs and schedulers, compared with
 // what the kernel's own files say.
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <unistd.h>
+
 #include <optional>
+#include <random>
 #include <string>
 
 #include "absl/strings/match.h"
@@ -12,6 +18,8 @@
 #include "absl/strings/strip.h"
 #include "base/file.h"
 #include "base/status_macros.h"
+#include "base/subprocess.h"
+#include "base/unique_fd.h"
 #include "ktstr/ktstr.h"
 
 namespace {
@@ -124,11 +132,89 @@ absl::StatusOr<Verdict> Hotplug(const Context& ctx, std::string& wrong) {
   return verdict;
 }
 
-// PASS; one guest for all three.
+// Until the kernel says that nobody is left in or below `cgroup`.
+bool AwaitNobody(const std::string& cgroup) {
+  absl::StatusOr<UniqueFd> events =
+      OpenFile(absl::StrCat(cgroup, "/cgroup.events"), O_RDONLY);
+  if (!events.ok()) return false;
+  for (;;) {
+    lseek(events->get(), 0, SEEK_SET);
+    absl::StatusOr<std::string> text = ReadAll(events->get(), 4096);
+    if (text.ok() && absl::StrContains(*text, "populated 0")) return true;
+    pollfd changed{.fd = events->get(), .events = POLLPRI, .revents = 0};
+    if (poll(&changed, 1, 20'000) <= 0) return false;
+  }
+}
+
+// The suite, killed somewhere in the test "victim": nobody outlives it, and its
+// cgroups can be removed by who started it.
+absl::Status KillOne(const Context& ctx, uint64_t after_us) {
+  const std::string root = absl::StrCat(kCgroups, "victim");
+  ABSL_RETURN_IF_ERROR(ctx.cgroups().SetUp());
+  ABSL_RETURN_IF_ERROR(ctx.cgroups().Create("victim").status());
+  ABSL_ASSIGN_OR_RETURN(UniqueFd null, OpenFile("/dev/null", O_WRONLY));
+  ABSL_ASSIGN_OR_RETURN(
+      Subprocess suite,
+      Subprocess::Start(
+          {.argv = {"/proc/self/exe", "--ktstr-run", "victim"},
+           .extra_env = {"KTSTR_FRAMES_FD=3", "KTSTR_DURATION_MS=200",
+                         absl::StrCat("KTSTR_CGROUP_ROOT=", root)},
+           .inherited_fds = {{null.get(), 3}}}));
+  pollfd ended{.fd = suite.pidfd(), .events = POLLIN, .revents = 0};
+  poll(&ended, 1, static_cast<int>(after_us / 1000));
+  suite.Kill(SIGKILL).IgnoreError();
+  ABSL_RETURN_IF_ERROR(suite.Wait().status());
+  if (!AwaitNobody(root)) {
+    return absl::InternalError(
+        absl::StrCat("workers outlive a suite killed after ", after_us, " us"));
+  }
+  ctx.cgroups().RemoveAll();
+  if (!FileExists(root)) return absl::OkStatus();
+  return absl::InternalError(absl::StrCat("cgroups of a suite killed after ",
+                                          after_us, " us cannot be removed"));
+}
+
+// At `count` points that the seed of the attempt chooses.
+absl::Status Kills(const Context& ctx, int count) {
+  std::mt19937_64 random(ctx.seed());
+  for (int i = 0; i < count; ++i) {
+    ABSL_RETURN_IF_ERROR(KillOne(ctx, random() % 400'000));
+  }
+  ctx.record("kills", count, "", Polarity::higher_better());
+  return ctx.cgroups().SetUp();
+}
+
+// What KillOne() kills; passes when nobody does.
+KTSTR_TEST(victim, .duration = 200ms, .ignored_by_default = true) {
+  return run(
+      ctx,
+      Backdrop{}
+          .cgroup(Cgroup{"spin"}.cpus(CpuSet::exact({0})).workers(2))
+          .cgroup(Cgroup{"deep/fork"}.type(WorkType::fork_exit()))
+          .cgroup(Cgroup{"wait"}.type(WorkType::futex_ping_pong())),
+      {Step{}.op(Op::freeze("deep")).op(Op::set_weight("spin", 50)).hold(50ms),
+       Step{}
+           .op(Op::add_cgroup("x/y"))
+           .op(Op::spawn("x/y", Work{}))
+           .op(Op::remove_cgroup("x/y"))
+           .op(Op::remove_cgroup("x"))
+           .hold(Hold::loop(10ms))},
+      kNoChecks);
+}
+
+// PASS. A minute or two: ktstrctl submit out/engine --filter ktstr/kills
+KTSTR_TEST(kills, .topology = {.llcs = 1, .cores = 2}, .duration = 120s,
+           .ignored_by_default = true) {
+  ABSL_RETURN_IF_ERROR(Kills(ctx, 100));
+  return pass();
+}
+
+// PASS; one guest for all of them.
 KTSTR_TEST(cgroups_and_cpus, .topology = {.llcs = 1, .cores = 2},
            .duration = 1s) {
   std::string wrong;
   Verdict all;
+  ABSL_RETURN_IF_ERROR(Kills(ctx, 5));
   for (auto* part : {Shares, Frozen, Hotplug}) {
     ABSL_ASSIGN_OR_RETURN(Verdict verdict, part(ctx, wrong));
     all.Merge(std::move(verdict));
@@ -157,7 +243,20 @@ KTSTR_TEST(restarts, .topology = {.llcs = 1, .cores = 2}, .duration = 1s) {
            Expecting(state, "enabled", wrong)
                .op(Op::replace_scheduler({"-v"}))
                .hold(200ms)
-               .label("verbose")}));
+               .label("verbose")},
+          std::nullopt,
+          {Relative{}
+               .metric(Metric::kIterationRate)
+               .cgroup("a")
+               .of("ours again")
+               .against("kernel")
+               .at_least(0.2),
+           Relative{}
+               .metric(Metric::kWorkRate)
+               .of("verbose")
+               .against("ours")
+               .at_least(0.2)
+               .at_most(5)}));
   if (!wrong.empty()) verdict.Merge(fail(wrong));
   return verdict;
 }
