@@ -24,8 +24,9 @@ enum class Metric {
 
 // A comparison of two phases by the labels of their steps:
 //
-//   run(ctx, backdrop, {Step{}.label("alone"),
-//   Step{}.op(...).label("crowded")},
+//   run(ctx, backdrop,
+//       {Step{}.label("alone"),
+//        Step{}.cgroup(Cgroup{"neighbour"}).label("crowded")},
 //       std::nullopt,
 //       {Relative{}.metric(Metric::kIterationRate).cgroup("tenant")
 //            .of("crowded").against("alone").at_least(0.8)});
