@@ -65,7 +65,8 @@ struct Observation {
 //   runs           kernel's by the share of time, ± 25 % ± 500
 //   migrations     at most the kernel's, + 25 % + 20: some are not seen.
 //                  AffinityChurn: at least half of them
-//   wake samples   Bursty: voluntary switches ± 25 % ± 20; IoSync, ForkExit,
+//   wake samples   Bursty: voluntary switches ± 25 % ± 20, + one a period of
+//                  `collected`, when it is less crowded; IoSync, ForkExit,
 //                  types that wait for others: at least the switches - 25 % -
 //                  50 (a wait can be over before the worker was switched out)
 std::vector<std::string> Disagreements(const WorkType& type,
