@@ -76,12 +76,15 @@ class Comparison {
                         what, own, low, high));
   }
 
+  // `earlier_ns` of the kernel's may have been before the first look,
+  // `pending_ns` is not yet in it.
   void Time(const char* what, uint64_t own, uint64_t before, uint64_t after,
-            uint64_t pending_ns = 0) {
+            uint64_t earlier_ns = 0, uint64_t pending_ns = 0) {
     const double kernel = static_cast<double>(after - before);
     const double slack = 0.03 * kernel + kSlackNs;
     Within(
-        what, static_cast<double>(own), kernel - slack - late_ns_,
+        what, static_cast<double>(own),
+        kernel - slack - late_ns_ - static_cast<double>(earlier_ns),
         kernel + slack + static_cast<double>(seen_.collected_ns + pending_ns));
   }
 
@@ -206,7 +209,7 @@ std::vector<std::string> Disagreements(const WorkType& type,
                   seen.before.exec_ns, seen.after.exec_ns);
   comparison.Time("run delay", report.schedstat_run_delay_ns,
                   seen.before.run_delay_ns, seen.after.run_delay_ns,
-                  seen.pending_ns);
+                  seen.pending_before_ns, seen.pending_ns);
   CompareCounts(type, report, seen, comparison);
   return comparison.Take();
 }

@@ -42,14 +42,16 @@ absl::StatusOr<uint64_t> ReadCpuNs(pid_t pid);
 // One worker as seen from outside, with the times of the two looks. The worker
 // was told to stop right after the second.
 struct Observation {
-  KernelAccount before;  // it waits for its start
+  KernelAccount before;  // it waits for its start, or for a CPU to do so
   KernelAccount after;
   // Thread time: from before the first to before the second look, and from then
   // until all reports were there, each for every thread of the worker.
   uint64_t observed_ns = 0;
   uint64_t collected_ns = 0;
-  // The longest wait that may have been under way at the second look: since the
-  // worker was last seen to have run. The kernel adds a wait when it is over.
+  // The longest waits that may have been under way at the first look, since the
+  // worker was made, and at the second, since it was last seen to have run. The
+  // kernel adds a wait when it is over.
+  uint64_t pending_before_ns = 0;
   uint64_t pending_ns = 0;
 };
 
@@ -61,7 +63,7 @@ struct Observation {
 //   wall           at least the kernel's CPU time - 3 % - 30 ms, at most the
 //                  observed time + collected
 //   CPU time       kernel's, -(3 % + 30 ms + late) +(3 % + 30 ms + collected)
-//   run delay      the same, + pending
+//   run delay      the same, - pending at the first look, + at the second
 //   runs           kernel's by the share of time, ± 25 % ± 500
 //   migrations     at most the kernel's, + 25 % + 20: some are not seen.
 //                  AffinityChurn: at least half of them

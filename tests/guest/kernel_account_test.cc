@@ -89,6 +89,11 @@ TEST(DisagreementsTest, AWaitUnderWayIsCountedWhenItIsOver) {
               Contains(HasSubstr("run delay")));
   seen.pending_ns = 350 * kMs;
   EXPECT_THAT(Disagreements(WorkType::mixed(), report, seen), IsEmpty());
+  report.schedstat_run_delay_ns -= 900 * kMs;
+  EXPECT_THAT(Disagreements(WorkType::mixed(), report, seen),
+              Contains(HasSubstr("run delay")));
+  seen.pending_before_ns = 450 * kMs;
+  EXPECT_THAT(Disagreements(WorkType::mixed(), report, seen), IsEmpty());
 }
 
 struct WrongCase {
