@@ -131,12 +131,10 @@ void Telemetry::Begin() {
   begin_schedstat_ = options_.probe->ReadSchedstat();
   if (options_.is_steal_aware) steal_ = options_.probe->ReadStealNs();
   begin_cpu_ns_ = options_.probe->CpuTimeNs();
-  begin_ns_ = options_.probe->NowNs();
-  last_checkpoint_ns_ = begin_ns_;
-  steal_read_ns_ = begin_ns_;
-  begin_frozen_ns_ = FrozenNs();
-  frozen_at_checkpoint_ns_ = frozen_at_wake_ns_ = begin_frozen_ns_;
-  NotePlace(begin_ns_);
+  begin_ = last_checkpoint_ = Now();
+  steal_read_ns_ = begin_.ns;
+  frozen_at_wake_ns_ = begin_.frozen_ns;
+  NotePlace(begin_.ns);
 }
 
 void Telemetry::EndIteration(uint64_t units) {
@@ -152,15 +150,26 @@ void Telemetry::Progress(uint64_t units) {
   if (options_.live != nullptr) {
     options_.live->work_units.fetch_add(units, std::memory_order_relaxed);
   }
-  uint64_t now = options_.probe->NowNs();
+  const Moment now = Now();
   NoteGap(now);
-  NotePlace(now);
-  if (options_.is_steal_aware && now - steal_read_ns_ >= kStealRefreshNs) {
-    RefreshSteal(now);
+  NotePlace(now.ns);
+  if (options_.is_steal_aware && now.ns - steal_read_ns_ >= kStealRefreshNs) {
+    RefreshSteal(now.ns);
   }
-  last_checkpoint_ns_ = now;
+  last_checkpoint_ = now;
   blocked_since_checkpoint_ns_ = 0;
-  frozen_at_checkpoint_ns_ = frozen_at_wake_ns_ = FrozenNs();
+  frozen_at_wake_ns_ = now.frozen_ns;
+}
+
+// The worker may be frozen between any two instructions: both belong together
+// only if the second did not change around the first.
+Telemetry::Moment Telemetry::Now() const {
+  uint64_t before = FrozenNs();
+  for (;;) {
+    const Moment now{.ns = options_.probe->NowNs(), .frozen_ns = FrozenNs()};
+    if (now.frozen_ns == before) return now;
+    before = now.frozen_ns;
+  }
 }
 
 uint64_t Telemetry::FrozenNs() const {
@@ -201,7 +210,7 @@ void Telemetry::NotePlace(uint64_t now) {
     ++report_.migration_count;
     if (report_.migrations.size() < WorkerReport::kMaxMigrations) {
       report_.migrations.push_back(
-          {.at_ns = now - begin_ns_, .from_cpu = cpu_, .to_cpu = cpu});
+          {.at_ns = now - begin_.ns, .from_cpu = cpu_, .to_cpu = cpu});
     }
   }
   cpu_ = cpu;
@@ -231,10 +240,10 @@ void Telemetry::RefreshSteal(uint64_t now) {
   steal_read_ns_ = now;
 }
 
-void Telemetry::NoteGap(uint64_t now) {
-  uint64_t gap = Less(
-      now - last_checkpoint_ns_,
-      blocked_since_checkpoint_ns_ + FrozenNs() - frozen_at_checkpoint_ns_);
+void Telemetry::NoteGap(const Moment& now) {
+  uint64_t gap = Less(now.ns - last_checkpoint_.ns,
+                      blocked_since_checkpoint_ns_ + now.frozen_ns -
+                          last_checkpoint_.frozen_ns);
   if (gap <= report_.max_gap_ns) return;
   uint64_t stolen = 0;
   if (options_.is_steal_aware && gap >= kStealGapNs) {
@@ -245,7 +254,7 @@ void Telemetry::NoteGap(uint64_t now) {
   report_.max_gap_ns = gap - stolen;
   report_.max_gap_stolen_ns = stolen;
   report_.max_gap_cpu = cpu_;
-  report_.max_gap_at_ns = now - begin_ns_;
+  report_.max_gap_at_ns = now.ns - begin_.ns;
 }
 
 void Telemetry::NotePages() {
@@ -253,15 +262,15 @@ void Telemetry::NotePages() {
 }
 
 WorkerReport Telemetry::Finish() {
-  uint64_t now = options_.probe->NowNs();
+  const Moment now = Now();
   uint64_t cpu_time = options_.probe->CpuTimeNs();
   // What passed since the last checkpoint is a gap like any other.
   NoteGap(now);
-  NotePlace(now);
-  if (options_.is_steal_aware) RefreshSteal(now);
-  report_.wall_time_ns = now - begin_ns_;
+  NotePlace(now.ns);
+  if (options_.is_steal_aware) RefreshSteal(now.ns);
+  report_.wall_time_ns = now.ns - begin_.ns;
   report_.frozen_ns =
-      std::min(FrozenNs() - begin_frozen_ns_, report_.wall_time_ns);
+      std::min(now.frozen_ns - begin_.frozen_ns, report_.wall_time_ns);
   report_.cpu_time_ns = Less(cpu_time, begin_cpu_ns_);
   report_.off_cpu_ns = Less(report_.wall_time_ns, report_.cpu_time_ns);
   std::optional<Schedstat> end = options_.probe->ReadSchedstat();

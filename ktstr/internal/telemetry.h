@@ -101,21 +101,26 @@ class Telemetry {
   WorkerReport Finish();
 
  private:
-  void NotePlace(uint64_t now);
-  void NoteGap(uint64_t now);
+  // The clock, and how long the worker had been frozen until then.
+  struct Moment {
+    uint64_t ns = 0;
+    uint64_t frozen_ns = 0;
+  };
+
+  Moment Now() const;
   uint64_t FrozenNs() const;
+  void NotePlace(uint64_t now);
+  void NoteGap(const Moment& now);
   uint64_t StolenSinceRefresh(int cpu, const std::vector<uint64_t>& steal);
   void RefreshSteal(uint64_t now);
 
   const Options options_;
   SeededStream random_;
   WorkerReport report_;
-  uint64_t begin_ns_ = 0;
+  Moment begin_;
   uint64_t begin_cpu_ns_ = 0;
-  uint64_t last_checkpoint_ns_ = 0;
+  Moment last_checkpoint_;
   uint64_t blocked_since_checkpoint_ns_ = 0;
-  uint64_t begin_frozen_ns_ = 0;
-  uint64_t frozen_at_checkpoint_ns_ = 0;
   uint64_t frozen_at_wake_ns_ = 0;
   int cpu_ = -1;
   std::optional<Schedstat> begin_schedstat_;

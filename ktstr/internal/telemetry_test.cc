@@ -3,8 +3,11 @@
 
 #include "ktstr/internal/telemetry.h"
 
+#include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -18,9 +21,16 @@ constexpr uint64_t kMs = 1'000'000;
 
 class FakeProbe : public WorkerProbe {
  public:
-  uint64_t NowNs() override { return now; }
+  uint64_t NowNs() override {
+    const uint64_t read = now;
+    if (after_clock) std::exchange(after_clock, nullptr)();
+    return read;
+  }
   uint64_t CpuTimeNs() override { return cpu_time; }
-  int Cpu() override { return cpu; }
+  int Cpu() override {
+    if (before_cpu) std::exchange(before_cpu, nullptr)();
+    return cpu;
+  }
   std::optional<Schedstat> ReadSchedstat() override { return schedstat; }
   std::vector<uint64_t> ReadStealNs() override { return steal; }
   std::map<int, uint64_t> ReadNumaPages() override { return pages; }
@@ -39,6 +49,9 @@ class FakeProbe : public WorkerProbe {
   std::vector<uint64_t> steal;
   std::map<int, uint64_t> pages;
   std::optional<uint64_t> migrated;
+  // What happens once, right after the clock and before the CPU are read.
+  std::function<void()> after_clock;
+  std::function<void()> before_cpu;
 };
 
 TEST(TelemetryTest, PagesAreThoseOfTheWorkNotOfItsEnd) {
@@ -143,6 +156,28 @@ TEST(TelemetryTest, FrozenTimeIsNoGapAndNoLatency) {
   EXPECT_EQ(report.max_gap_ns, 30 * kMs);
   EXPECT_EQ(report.frozen_ns, 500 * kMs);
   EXPECT_THAT(report.resume_latencies_ns, ElementsAre(25 * kMs, 20 * kMs));
+}
+
+TEST(TelemetryTest, FreezingInTheMiddleOfACheckpointIsNoGap) {
+  FakeProbe probe;
+  std::atomic<uint64_t> frozen{0};
+  const auto freeze = [&] {
+    probe.now += 500 * kMs;
+    frozen += 500 * kMs;
+  };
+  Telemetry telemetry({.probe = &probe, .frozen_ns = &frozen});
+  telemetry.Begin();
+  probe.now += 10 * kMs;
+  probe.after_clock = freeze;
+  telemetry.EndIteration(1);
+  probe.now += 10 * kMs;
+  probe.before_cpu = freeze;
+  telemetry.EndIteration(1);
+  probe.now += 10 * kMs;
+  probe.after_clock = freeze;
+  WorkerReport report = telemetry.Finish();
+  EXPECT_EQ(report.max_gap_ns, 10 * kMs);
+  EXPECT_EQ(report.frozen_ns, 1500 * kMs);
 }
 
 TEST(TelemetryTest, MigrationsAreSeenAtCheckpoints) {
