@@ -27,6 +27,7 @@ case ${1:-} in
       //tests/e2e:dying_vmm
       //tests/e2e:e2e_test
       //tests/guest:broken
+      //tests/guest:checks
       //tests/guest:engine
       //tests/guest:expected
       //tests/guest:fixture

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The ktstr authors
+
+// Every check twice under the kernel's own scheduler: a set-up that it must
+// pass, and one that really starves, crowds or mis-places a worker, which it
+// must find.
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <functional>
+#include <iterator>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "base/file.h"
+#include "base/status_macros.h"
+#include "ktstr/ktstr.h"
+
+namespace {
+
+using namespace ktstr;
+using namespace std::chrono_literals;
+
+// CPUs 0 and 1 are the first ones of two LLCs, on two NUMA nodes.
+constexpr int kElsewhere = 0;
+constexpr int kHere = 1;
+constexpr char kVictim[] = "victim";
+
+Cgroup Group(const char* name, WorkType type, int workers) {
+  return Cgroup{name}
+      .cpus(CpuSet::exact({kHere}))
+      .workers(workers)
+      .type(std::move(type));
+}
+
+Cgroup Victim(WorkType type, int workers = 1) {
+  return Group(kVictim, std::move(type), workers);
+}
+
+// Nothing of the default class runs beside it: not longer than the 950 ms after
+// which the kernel's fair server steps in.
+Cgroup Hog(WorkType type = WorkType::cpu_spin()) {
+  return Group("hog", std::move(type), 1).policy(SchedPolicy::fifo(10));
+}
+
+// Somebody meddles with the victims once they run.
+Step Meddling(std::function<absl::Status(pid_t)> meddle, std::string& failure) {
+  return Step{}.setup([=, &failure](const Context&) {
+    const std::string path =
+        absl::StrCat("/sys/fs/cgroup/ktstr/", kVictim, "/cgroup.procs");
+    absl::StatusOr<std::string> pids = ReadFile(path);
+    int pid = 0;
+    absl::Status status = pids.status();
+    if (status.ok() &&
+        !absl::SimpleAtoi(pids->substr(0, pids->find('\n')), &pid)) {
+      status = absl::NotFoundError(absl::StrCat(path, " is empty"));
+    }
+    if (status.ok()) status = meddle(pid);
+    if (!status.ok()) failure = std::string(status.message());
+    return std::vector<Cgroup>();
+  });
+}
+
+absl::Status Renice(pid_t pid) {
+  if (setpriority(PRIO_PROCESS, pid, 19) == 0) return absl::OkStatus();
+  return absl::ErrnoToStatus(errno, "renice a worker");
+}
+
+absl::Status MoveOut(pid_t pid) {
+  ABSL_RETURN_IF_ERROR(
+      WriteExisting("/sys/fs/cgroup/cgroup.procs", absl::StrCat(pid)));
+  cpu_set_t cpus;
+  CPU_ZERO(&cpus);
+  CPU_SET(kElsewhere, &cpus);
+  if (sched_setaffinity(pid, sizeof(cpus), &cpus) == 0) return absl::OkStatus();
+  return absl::ErrnoToStatus(errno, "move a worker to another CPU");
+}
+
+// What is measured is the absence of work, so the body must not do any: it
+// waits for somebody who never comes.
+WorkerReport WaitForNobody(StopFlag stop) {
+  WorkerReport report;
+  report.pid = getpid();
+  while (!stop.is_set()) pause();
+  report.completed = true;
+  return report;
+}
+
+absl::StatusOr<Verdict> Play(const Context& ctx, const Checks& checks,
+                             std::vector<Cgroup> cgroups) {
+  return run_cgroups(ctx, std::move(cgroups), checks);
+}
+
+absl::StatusOr<Verdict> Meddled(const Context& ctx, const Checks& checks,
+                                Cgroup victim,
+                                std::function<absl::Status(pid_t)> meddle) {
+  std::string failure;
+  ABSL_ASSIGN_OR_RETURN(
+      Verdict verdict,
+      run(ctx, Backdrop{}.cgroup(std::move(victim)),
+          {Meddling(std::move(meddle), failure).hold(Hold::frac(1.5))},
+          checks));
+  if (!failure.empty()) return absl::InternalError(failure);
+  return verdict;
+}
+
+absl::Status Leave(pid_t) { return absl::OkStatus(); }
+
+// Iterations a second that one spinning worker has to itself.
+absl::StatusOr<double> SpinRate(const Context& ctx) {
+  ABSL_ASSIGN_OR_RETURN(Verdict verdict, Play(ctx, {.not_starved = false},
+                                              {Victim(WorkType::cpu_spin())}));
+  return static_cast<double>(verdict.groups.at(0).iterations) /
+         std::chrono::duration<double>(ctx.duration()).count();
+}
+
+struct Pair {
+  const char* check;
+  FindingKind kind;
+  std::function<absl::StatusOr<Verdict>(const Context&, bool is_broken)> play;
+};
+
+// Limits leave room for a host that takes most of the time away.
+const Pair kPairs[] = {
+    {"not_starved", FindingKind::kStarved,
+     [](const Context& ctx, bool is_broken) {
+       return Play(
+           ctx, {.not_starved = true},
+           {Victim(is_broken ? WorkType::custom("Waiting", WaitForNobody)
+                             : WorkType::cpu_spin())});
+     }},
+    {"max_gap_ms", FindingKind::kStuck,
+     [](const Context& ctx, bool is_broken) {
+       std::vector<Cgroup> cgroups = {Victim(WorkType::cpu_spin())};
+       if (is_broken) cgroups.push_back(Hog());
+       return Play(ctx, {.max_gap_ms = 150}, std::move(cgroups));
+     }},
+    {"max_spread_pct", FindingKind::kUnfair,
+     [](const Context& ctx, bool is_broken) {
+       return Meddled(ctx, {.max_gap_ms = 5000, .max_spread_pct = 35},
+                      Victim(WorkType::cpu_spin(), 2),
+                      is_broken ? Renice : Leave);
+     }},
+    {"isolation", FindingKind::kIsolation,
+     [](const Context& ctx, bool is_broken) {
+       return Meddled(ctx, {.not_starved = false, .isolation = true},
+                      Victim(WorkType::cpu_spin()),
+                      is_broken ? MoveOut : Leave);
+     }},
+    // The first worker of a fan-out does other work than the rest.
+    {"max_throughput_cv", FindingKind::kBenchmark,
+     [](const Context& ctx, bool is_broken) {
+       return Play(ctx, {.not_starved = false, .max_throughput_cv = 0.5},
+                   {is_broken ? Victim(WorkType::fan_out_compute(), 5)
+                              : Victim(WorkType::cpu_spin(), 2)});
+     }},
+    // A unit of work that is a page fault takes far more than a spin.
+    {"min_work_rate", FindingKind::kBenchmark,
+     [](const Context& ctx, bool is_broken) {
+       return Play(
+           ctx, {.not_starved = false, .min_work_rate = 5e6},
+           {Victim(is_broken ? WorkType::page_fault_churn({.spin_iters = 1})
+                             : WorkType::cpu_spin())});
+     }},
+    {"min_iteration_rate", FindingKind::kBenchmark,
+     [](const Context& ctx, bool is_broken) -> absl::StatusOr<Verdict> {
+       ABSL_ASSIGN_OR_RETURN(double rate, SpinRate(ctx));
+       std::vector<Cgroup> cgroups = {Victim(WorkType::cpu_spin())};
+       if (is_broken) cgroups.push_back(Hog());
+       return Play(ctx, {.not_starved = false, .min_iteration_rate = rate / 3},
+                   std::move(cgroups));
+     }},
+    {"max_p99_wake_latency_ns", FindingKind::kBenchmark,
+     [](const Context& ctx, bool is_broken) {
+       std::vector<Cgroup> cgroups = {
+           Victim(WorkType::bursty({.burst = 1ms, .sleep = 5ms}))};
+       if (is_broken) {
+         cgroups.push_back(
+             Hog(WorkType::bursty({.burst = 400ms, .sleep = 50ms})));
+       }
+       return Play(
+           ctx, {.not_starved = false, .max_p99_wake_latency_ns = 200'000'000},
+           std::move(cgroups));
+     }},
+    {"max_wake_latency_cv", FindingKind::kBenchmark,
+     [](const Context& ctx, bool is_broken) {
+       std::vector<Cgroup> cgroups = {
+           Victim(WorkType::bursty({.burst = 1ms, .sleep = 20ms}))};
+       if (is_broken) {
+         cgroups.push_back(
+             Hog(WorkType::bursty({.burst = 300ms, .sleep = 300ms})));
+       }
+       return Play(ctx, {.not_starved = false, .max_wake_latency_cv = 1.2},
+                   std::move(cgroups));
+     }},
+    {"max_migration_ratio", FindingKind::kMigration,
+     [](const Context& ctx, bool is_broken) {
+       return Play(ctx, {.not_starved = false, .max_migration_ratio = 0.05},
+                   {Victim(is_broken ? WorkType::affinity_churn()
+                                     : WorkType::cpu_spin())
+                        .cpus(CpuSet::exact({kElsewhere, kHere}))});
+     }},
+    // Its memory is on the node of the CPU it had at first.
+    {"min_page_locality", FindingKind::kPageLocality,
+     [](const Context& ctx, bool is_broken) {
+       Step step;
+       if (is_broken) {
+         step.op(Op::set_cpuset(kVictim, CpuSet::exact({kElsewhere})));
+       }
+       return run(ctx,
+                  Backdrop{}.cgroup(
+                      Victim(WorkType::cache_pressure({.size_kb = 16384}))),
+                  {Step{}.hold(Hold::frac(0.5)), step.hold(Hold::frac(0.1))},
+                  Checks{.not_starved = false, .min_page_locality = 0.6});
+     }},
+};
+
+// Both runs of a pair; adds to `wrong` what did not come out as it must.
+absl::Status PlayBoth(const Context& ctx, const Pair& pair,
+                      std::string& wrong) {
+  ABSL_ASSIGN_OR_RETURN(Verdict sound, pair.play(ctx, false));
+  for (const Finding& finding : sound.findings) {
+    absl::StrAppend(&wrong, pair.check, ": the sound run has ",
+                    FindingKindName(finding.kind), ": ", finding.message, "; ");
+  }
+  ABSL_ASSIGN_OR_RETURN(Verdict broken, pair.play(ctx, true));
+  if (broken.passed) {
+    absl::StrAppend(&wrong, pair.check, ": the broken run passed; ");
+  }
+  for (const Finding& finding : broken.findings) {
+    printf("%s finds: %s\n", pair.check, finding.message.c_str());
+    if (finding.kind == pair.kind && finding.cgroup == kVictim) continue;
+    absl::StrAppend(&wrong, pair.check, ": the broken run has ",
+                    FindingKindName(finding.kind), " in \"", finding.cgroup,
+                    "\": ", finding.message, "; ");
+  }
+  return absl::OkStatus();
+}
+
+// PASS when each check passes the one run and finds what is wrong in the other.
+KTSTR_TEST(pairs, .topology = {.numa_nodes = 2, .llcs = 2, .cores = 1},
+           .duration = 600ms) {
+  std::string wrong;
+  for (const Pair& pair : kPairs) {
+    ABSL_RETURN_IF_ERROR(PlayBoth(ctx, pair, wrong));
+  }
+  ctx.record("pairs", std::size(kPairs), "", Polarity::higher_better());
+  return wrong.empty() ? pass() : fail(wrong);
+}
+
+}  // namespace
