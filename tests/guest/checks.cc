@@ -233,6 +233,11 @@ absl::Status PlayBoth(const Context& ctx, const Pair& pair,
   ABSL_ASSIGN_OR_RETURN(Verdict broken, pair.play(ctx, true));
   if (broken.passed) {
     absl::StrAppend(&wrong, pair.check, ": the broken run passed; ");
+    for (const GroupStats& group : broken.groups) {
+      printf("%s: off-CPU %.1f to %.1f %%\n", group.cgroup.c_str(),
+             group.min_off_cpu_pct.value_or(-1),
+             group.max_off_cpu_pct.value_or(-1));
+    }
   }
   for (const Finding& finding : broken.findings) {
     printf("%s finds: %s\n", pair.check, finding.message.c_str());
@@ -242,6 +247,40 @@ absl::Status PlayBoth(const Context& ctx, const Pair& pair,
                     "\": ", finding.message, "; ");
   }
   return absl::OkStatus();
+}
+
+// Two workers on each of the guest's CPUs; somebody meddles with one of those
+// that begin last.
+absl::StatusOr<Verdict> PlayCrowd(const Context& ctx,
+                                  std::function<absl::Status(pid_t)> meddle) {
+  Backdrop backdrop;
+  for (int cpu : ctx.topology().all_cpus()) {
+    if (cpu == kHere) continue;
+    backdrop.cgroup(Cgroup{absl::StrCat("cpu_", cpu)}
+                        .cpus(CpuSet::exact({cpu}))
+                        .workers(2));
+  }
+  backdrop.cgroup(Victim(WorkType::cpu_spin(), 2));
+  std::string failure;
+  ABSL_ASSIGN_OR_RETURN(
+      Verdict verdict,
+      run(ctx, std::move(backdrop), {Meddling(std::move(meddle), failure)}));
+  if (!failure.empty()) return absl::InternalError(failure);
+  return verdict;
+}
+
+const Pair kCrowd = {"crowd", FindingKind::kUnfair,
+                     [](const Context& ctx, bool is_broken) {
+                       return PlayCrowd(ctx, is_broken ? Renice : Leave);
+                     }};
+
+// PASS when default limits, on more CPUs than the host has, hold nothing
+// against two workers on each, and find the one that is really kept from
+// running. On 32 CPUs: --preset medium-4llc
+KTSTR_TEST(crowd, .topology = {.llcs = 2, .cores = 4}, .duration = 3s) {
+  std::string wrong;
+  ABSL_RETURN_IF_ERROR(PlayBoth(ctx, kCrowd, wrong));
+  return wrong.empty() ? pass() : fail(wrong);
 }
 
 // PASS when each check passes the one run and finds what is wrong in the other.
