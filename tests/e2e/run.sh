@@ -11,9 +11,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-# The tests of outcomes wait for a test that hangs, those in mixed order for many
-# guests one after the other: a half of their own.
-filters=('OutcomeTest.*:MixedOrderTest.*' '*-OutcomeTest.*:MixedOrderTest.*')
+# Two halves of about the same length. Those who share a lab host of their guests
+# (outcomes, fixtures under a watchdog) stay together.
+first='OutcomeTest.*:MixedOrderTest.*:WatchdogFixtureTest.*:VerifierTest.*'
+filters=("$first" "*-$first")
 while [[ $# -gt 0 ]]; do
   case $1 in
     --filter) filters=("$2"); shift 2 ;;
