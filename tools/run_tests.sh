@@ -58,8 +58,8 @@ stage asan bazel_test asan --config=asan --test_tag_filters=-requires-kvm,-no-sa
 mapfile -t tsan_targets < <(bazel query --noshow_progress 2>/dev/null \
   "tests(//...) except rdeps(tests(//...), @grpc//:grpc) except attr(tags, 'requires-kvm|no-sanitizer|no-tsan|manual', //...)")
 stage tsan bazel_test tsan --config=tsan "${tsan_targets[@]}"
-# Twice as many at once as there are CPUs: each still runs for its minute.
-stage fuzz env KTSTR_FUZZ_JOBS=$((2 * $(nproc))) tools/fuzz.sh
+# Twice as many at once as there are CPUs: each still runs for its time.
+stage fuzz env KTSTR_FUZZ_JOBS=$((2 * $(nproc))) tools/fuzz.sh --seconds 40
 stage machine tests/machine/run.sh
 stage e2e tests/e2e/run.sh
 
