@@ -132,6 +132,21 @@ void AwaitParent(int hold_fd) {
   FailChild(report);
 }
 
+// Whether `fd` becomes readable, or its other end is closed.
+bool AwaitReadable(int fd, absl::Duration timeout) {
+  const absl::Time deadline = absl::Now() + timeout;
+  for (;;) {
+    const absl::Duration left =
+        std::max(deadline - absl::Now(), absl::ZeroDuration());
+    const timespec limit = absl::ToTimespec(left);
+    pollfd waited = {.fd = fd, .events = POLLIN, .revents = 0};
+    const int ready =
+        ppoll(&waited, 1, left == absl::InfiniteDuration() ? nullptr : &limit,
+              nullptr);
+    if (ready >= 0 || errno != EINTR) return ready != 0;
+  }
+}
+
 }  // namespace
 
 std::string ExitStatus::ToString() const {
@@ -190,6 +205,13 @@ absl::StatusOr<Subprocess> Subprocess::Start(const CommandSpec& spec) {
   // Both sides set the group, so that it exists whoever runs first. A session
   // is the child's own doing, which a group made here would prevent.
   if (spec.new_process_group && !spec.controls_terminal) setpgid(pid, pid);
+  if (!AwaitReadable(report_read.get(), spec.exec_timeout)) {
+    child.Kill(SIGKILL).IgnoreError();
+    child.Wait().IgnoreError();
+    return absl::DeadlineExceededError(
+        absl::StrCat("start ", spec.argv[0], ": it did not come to run within ",
+                     absl::FormatDuration(spec.exec_timeout)));
+  }
   int error = 0;
   ssize_t count;
   do {

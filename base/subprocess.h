@@ -55,6 +55,9 @@ struct CommandSpec {
   // Called in the parent between fork and exec of the child, which waits until
   // it has returned.
   std::function<void(pid_t)> before_exec;
+  // From then to the program's first instruction; a child that is given no CPU
+  // does not come that far.
+  absl::Duration exec_timeout = absl::InfiniteDuration();
 };
 
 // One child process, addressed by pidfd so that a recycled pid is never hit.
@@ -65,7 +68,7 @@ struct CommandSpec {
 class Subprocess {
  public:
   // Errors: the mapping of errno of the failing call; NotFound when the program
-  //         cannot be executed.
+  //         cannot be executed; DeadlineExceeded after the exec_timeout.
   static absl::StatusOr<Subprocess> Start(const CommandSpec& spec);
 
   Subprocess(Subprocess&& other) noexcept;

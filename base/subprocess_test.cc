@@ -133,5 +133,13 @@ TEST(SubprocessTest, BeforeExecRunsWhileTheChildIsNoProgramYet) {
   EXPECT_TRUE(exit.ok());
 }
 
+TEST(SubprocessTest, ChildThatGetsNoCpuDoesNotHoldUpItsParent) {
+  CommandSpec spec = {.argv = {"true"}, .exec_timeout = absl::Milliseconds(50)};
+  spec.before_exec = [](pid_t pid) { kill(pid, SIGSTOP); };
+  EXPECT_THAT(Subprocess::Start(spec),
+              StatusIs(absl::StatusCode::kDeadlineExceeded,
+                       HasSubstr("start true: it did not come to run")));
+}
+
 }  // namespace
 }  // namespace ktstr

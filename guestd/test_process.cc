@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -35,6 +36,10 @@ std::vector<std::string> Environment(const v1::RunTestRequest& request,
                                      pid_t scheduler_pid,
                                      const std::string& cgroup_root) {
   std::vector<std::string> entries = LibraryEnvironment();
+  const char* path = getenv("PATH");
+  for (std::string& entry : ProgramEnvironment(path != nullptr ? path : "")) {
+    entries.push_back(std::move(entry));
+  }
   entries.push_back(absl::StrCat("KTSTR_FRAMES_FD=", kChildFramesFd));
   entries.push_back(absl::StrCat("KTSTR_CONTROL_FD=", kChildControlFd));
   entries.push_back(absl::StrCat("KTSTR_TOPOLOGY=", request.topology()));

@@ -24,6 +24,7 @@ namespace {
 
 constexpr int kMaxLibraries = 512;
 constexpr int kMaxConfigFiles = 16;
+constexpr int kMaxIncludeFiles = 1900;
 // Each is an open file of this process.
 constexpr int kMaxShellFiles = 2000;
 constexpr size_t kMaxModuleNameBytes = 64;
@@ -124,6 +125,8 @@ absl::StatusOr<std::vector<GuestImageFile>> FetchGuestFiles(
   ABSL_RETURN_IF_ERROR(collector.Add(kGuestSuitePath, variant.suite(),
                                      /*is_executable=*/true));
   ABSL_RETURN_IF_ERROR(collector.AddLibraries(variant.suite_libraries()));
+  ABSL_RETURN_IF_ERROR(collector.AddFiles(
+      variant.include_files(), "files of the test", kMaxIncludeFiles));
   if (variant.scheduler().has_binary()) {
     ABSL_RETURN_IF_ERROR(collector.Add(kGuestSchedulerPath,
                                        variant.scheduler().binary(),

@@ -33,8 +33,8 @@ class GuestRecord {
   static constexpr int kMaxListed = 512;  // findings, groups
   static constexpr int kMaxFrames = 64;   // of a backtrace
   static constexpr size_t kMaxRuns = 64;  // of a scheduler
-  static constexpr int kMaxMeasurements = 256;
-  static constexpr size_t kMaxText = 1024;  // bytes of one string
+  static constexpr int kMaxMeasurements = 384;
+  static constexpr size_t kMaxText = 2048;  // bytes of one string
 
   GuestRecord()
       : test_log(kLogBytes),

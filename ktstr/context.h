@@ -18,7 +18,12 @@
 namespace ktstr {
 
 class CpuHotplug;        // internal/cpu_hotplug.h
+class PayloadBuilder;    // payload_run.h
+struct PayloadDef;       // payload.h
 class SchedulerControl;  // internal/scheduler_control.h
+namespace internal {
+class PayloadLog;  // internal/payload_log.h
+}  // namespace internal
 
 // A step boundary, as the scenario engine reports it (ktstr.v1.Stimulus).
 struct StimulusRecord {
@@ -55,6 +60,8 @@ struct ContextParts {
   JudgingProfile profile;
   // Takes what the body records; may be empty.
   std::function<void(Measurement)> on_record;
+  // Takes what payloads measured and what their checks found; may be null.
+  internal::PayloadLog* payloads = nullptr;
   // Called at every step boundary; may be empty.
   std::function<void(const StimulusRecord&)> on_stimulus;
 };
@@ -81,6 +88,8 @@ class Context {
   //   ctx.record("tenant/p99", 12.5, "us", Polarity::lower_better());
   void record(std::string name, double value, std::string unit = "",
               Polarity polarity = Polarity::unknown()) const;
+  // An external program, to be run or started; see payload_run.h.
+  PayloadBuilder payload(const PayloadDef& def) const;
   // All layers merged.
   const Checks& checks() const { return parts_.checks; }
   const JudgingProfile& profile() const { return parts_.profile; }

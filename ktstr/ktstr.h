@@ -15,6 +15,9 @@
 #include "ktstr/memory_policy.h"      // IWYU pragma: export
 #include "ktstr/op.h"                 // IWYU pragma: export
 #include "ktstr/options.h"            // IWYU pragma: export
+#include "ktstr/payload.h"            // IWYU pragma: export
+#include "ktstr/payload_result.h"     // IWYU pragma: export
+#include "ktstr/payload_run.h"        // IWYU pragma: export
 #include "ktstr/quarantine.h"         // IWYU pragma: export
 #include "ktstr/relative.h"           // IWYU pragma: export
 #include "ktstr/scenario.h"           // IWYU pragma: export

@@ -9,6 +9,15 @@
 #include "absl/strings/str_join.h"
 
 namespace ktstr {
+namespace {
+
+// "run_payload(fio, cg_0)".
+std::string PayloadCall(const char* name, const Op& op) {
+  return absl::StrCat(name, "(", std::string(op.payload->name),
+                      op.cgroup.empty() ? "" : ", ", op.cgroup, ")");
+}
+
+}  // namespace
 
 Op Op::add_cgroup(std::string name) {
   return {.kind = Kind::kAddCgroup, .cgroup = std::move(name)};
@@ -60,24 +69,31 @@ Op Op::move_all_tasks(std::string from, std::string to) {
           .other = std::move(to)};
 }
 
-Op Op::run_payload(std::string payload, std::vector<std::string> args,
+Op Op::run_payload(const PayloadDef& payload, std::vector<std::string> args,
                    std::string cgroup) {
   return {.kind = Kind::kRunPayload,
           .cgroup = std::move(cgroup),
-          .other = std::move(payload),
-          .args = std::move(args)};
+          .args = std::move(args),
+          .payload = std::make_shared<const PayloadDef>(payload)};
 }
 
-Op Op::wait_payload(std::string payload, std::string cgroup) {
+Op Op::wait_payload(const PayloadDef& payload, std::string cgroup) {
   return {.kind = Kind::kWaitPayload,
           .cgroup = std::move(cgroup),
-          .other = std::move(payload)};
+          .payload = std::make_shared<const PayloadDef>(payload)};
 }
 
-Op Op::kill_payload(std::string payload, std::string cgroup) {
+Op Op::kill_payload(const PayloadDef& payload, std::string cgroup) {
   return {.kind = Kind::kKillPayload,
           .cgroup = std::move(cgroup),
-          .other = std::move(payload)};
+          .payload = std::make_shared<const PayloadDef>(payload)};
+}
+
+Op Op::kill_payload(const PayloadDef& payload, std::string cgroup,
+                    const PayloadStop& how) {
+  Op op = kill_payload(payload, std::move(cgroup));
+  op.stop = how;
+  return op;
 }
 
 Op Op::set_weight(std::string cgroup, int weight) {
@@ -147,11 +163,11 @@ std::string Op::ToString() const {
     case Kind::kMoveAllTasks:
       return absl::StrCat("move_all_tasks(", cgroup, ", ", other, ")");
     case Kind::kRunPayload:
-      return absl::StrCat("run_payload(", other, ")");
+      return PayloadCall("run_payload", *this);
     case Kind::kWaitPayload:
-      return absl::StrCat("wait_payload(", other, ")");
+      return PayloadCall("wait_payload", *this);
     case Kind::kKillPayload:
-      return absl::StrCat("kill_payload(", other, ")");
+      return PayloadCall("kill_payload", *this);
     case Kind::kSetWeight:
       return absl::StrCat("set_weight(", cgroup, ", ", weight, ")");
     case Kind::kSetCpuMax:

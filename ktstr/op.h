@@ -4,12 +4,14 @@
 #ifndef KTSTR_KTSTR_OP_H_
 #define KTSTR_KTSTR_OP_H_
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "ktstr/cpu_max.h"
 #include "ktstr/cpu_set.h"
+#include "ktstr/payload.h"
 #include "ktstr/work.h"
 
 namespace ktstr {
@@ -48,30 +50,39 @@ struct Op {
 
   // Creates an empty cgroup; an error when the name is in use.
   static Op add_cgroup(std::string name);
-  // Collects the cgroup's workers and removes it. An unknown name is nothing to
-  // do; a Backdrop cgroup is an error inside a step.
+  // Collects the cgroup's workers and payloads, and removes it. An unknown name
+  // is nothing to do; a Backdrop cgroup is an error inside a step.
   static Op remove_cgroup(std::string name);
   static Op set_cpuset(std::string cgroup, CpuSet cpus);
   static Op clear_cpuset(std::string cgroup);
   // Writes each one's cpuset onto the other; a side without one is left alone.
   static Op swap_cpusets(std::string a, std::string b);
   static Op spawn(std::string cgroup, Work work);
-  // Collects the cgroup's workers, keeps the directory. Ownership as
-  // remove_cgroup.
+  // Collects the cgroup's workers and payloads, keeps the directory. Ownership
+  // as remove_cgroup.
   static Op stop_cgroup(std::string cgroup);
   // Applies to every worker of the cgroup.
   static Op set_affinity(std::string cgroup, Affinity affinity);
   // Workers outside the cgroups of the test, in the hierarchy's root.
   static Op spawn_host(Work work);
-  // Moves every worker of `from`. Out of a Backdrop cgroup into one of a step
-  // is an error; a step's workers moved into a Backdrop cgroup stay for good.
+  // Moves every worker of `from`, payloads stay. Out of a Backdrop cgroup into
+  // one of a step is an error; a step's workers moved into a Backdrop cgroup
+  // stay for good.
   static Op move_all_tasks(std::string from, std::string to);
-  // External programs. Unimplemented: a scenario with one of these returns that
-  // error before anything runs.
-  static Op run_payload(std::string payload, std::vector<std::string> args,
+  // External programs. A payload runs at most once at a time in each cgroup,
+  // and outside of them; without a cgroup it runs where the test is. One that
+  // still runs when the step (or, in the Backdrop, the scenario) ends is
+  // stopped as its definition says. Checks and metrics go into the result.
+  static Op run_payload(const PayloadDef& payload,
+                        std::vector<std::string> args = {},
                         std::string cgroup = "");
-  static Op wait_payload(std::string payload, std::string cgroup = "");
-  static Op kill_payload(std::string payload, std::string cgroup = "");
+  // For its end, however long that takes; an error once the scheduler has died.
+  // Without a cgroup: the only one of that name that runs.
+  static Op wait_payload(const PayloadDef& payload, std::string cgroup = "");
+  // Stops it as its definition says, or as told.
+  static Op kill_payload(const PayloadDef& payload, std::string cgroup = "");
+  static Op kill_payload(const PayloadDef& payload, std::string cgroup,
+                         const PayloadStop& how);
 
   // How CPU time is shared with the cgroups beside it. The first of these ops
   // (and of the same settings of a Cgroup) enables the cpu controller for the
@@ -111,7 +122,7 @@ struct Op {
 
   Kind kind = Kind::kAddCgroup;
   std::string cgroup;  // first name; payload ops: where it runs
-  std::string other;   // second name; payload ops: the payload
+  std::string other;   // second name
   std::optional<CpuSet> cpus;
   Work work;
   Affinity affinity;
@@ -121,6 +132,8 @@ struct Op {
   bool is_idle = false;
   int cpu = 0;
   bool has_args = false;
+  std::shared_ptr<const PayloadDef> payload;
+  std::optional<PayloadStop> stop;
 };
 
 }  // namespace ktstr

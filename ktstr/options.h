@@ -68,6 +68,16 @@ struct Options : TestOptions {
       const FixedList<std::string_view, 16>& value) {
     return TestOptions::extra_sched_args = value, *this;
   }
+  constexpr Options& payload(const PayloadDef* value) {
+    return TestOptions::payload = value, *this;
+  }
+  constexpr Options& workloads(const FixedList<const PayloadDef*, 8>& value) {
+    return TestOptions::workloads = value, *this;
+  }
+  constexpr Options& extra_include_files(
+      const FixedList<std::string_view, 16>& value) {
+    return TestOptions::extra_include_files = value, *this;
+  }
 };
 
 }  // namespace ktstr

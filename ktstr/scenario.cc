@@ -42,11 +42,7 @@ absl::Status CheckHold(const Hold& hold, size_t step) {
 absl::Status CheckOps(const std::vector<Op>& ops, const Context& context) {
   for (const Op& op : ops) {
     ABSL_RETURN_IF_ERROR(internal::CheckMachineOp(op, context));
-    if (op.kind == Op::Kind::kRunPayload || op.kind == Op::Kind::kWaitPayload ||
-        op.kind == Op::Kind::kKillPayload) {
-      return absl::UnimplementedError(
-          absl::StrCat(op.ToString(), ": external payloads are not available"));
-    }
+    ABSL_RETURN_IF_ERROR(internal::CheckPayloadOp(op));
   }
   return absl::OkStatus();
 }

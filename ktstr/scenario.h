@@ -3,9 +3,9 @@
 
 // Scenarios: what exists, what changes, for how long.
 //
-// Lifetime rule: what a step creates (cgroups, workers) is collected, judged
-// and removed when that step ends, on success and on failure. What must outlive
-// a step belongs into the Backdrop.
+// Lifetime rule: what a step creates (cgroups, workers, payloads) is collected,
+// judged and removed when that step ends, on success and on failure. What must
+// outlive a step belongs into the Backdrop.
 //
 //   return run(ctx,
 //       Backdrop{}.cgroup(Cgroup{"cg_0"}.cpus(CpuSet::disjoint(0, 2)))
@@ -17,6 +17,7 @@
 
 #include <chrono>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -28,16 +29,23 @@
 #include "ktstr/cpu_max.h"
 #include "ktstr/cpu_set.h"
 #include "ktstr/op.h"
+#include "ktstr/payload.h"
 #include "ktstr/relative.h"
 #include "ktstr/verdict.h"
 #include "ktstr/work.h"
 
 namespace ktstr {
 
-// A cgroup with its settings and its work groups; without any it gets one
-// default work group. The shorthands edit the first work group.
+// A cgroup with its settings, its work groups and its payloads; without any of
+// these it gets one default work group. The shorthands edit the first work
+// group.
 class Cgroup {
  public:
+  struct Payload {
+    std::shared_ptr<const PayloadDef> def;
+    std::vector<std::string> args;
+  };
+
   explicit Cgroup(std::string name = "cg_0") : name_(std::move(name)) {}
 
   Cgroup& cpus(CpuSet cpus) { return cpus_ = std::move(cpus), *this; }
@@ -53,6 +61,15 @@ class Cgroup {
   Cgroup& idle() { return is_idle_ = true, *this; }
   // Another work group beside those there are, judged on its own.
   Cgroup& work(Work work) { return works_.push_back(std::move(work)), *this; }
+
+  // An external program that runs in it; as Op::run_payload, behind the
+  // workers.
+  Cgroup& payload(const PayloadDef& payload,
+                  std::vector<std::string> args = {}) {
+    payloads_.push_back(
+        {std::make_shared<const PayloadDef>(payload), std::move(args)});
+    return *this;
+  }
 
   Cgroup& workers(int count) { return First().workers(count), *this; }
   Cgroup& type(WorkType type) { return First().type(std::move(type)), *this; }
@@ -70,6 +87,7 @@ class Cgroup {
   const std::optional<CpuMax>& cpu_limit() const { return cpu_max_; }
   bool is_idle() const { return is_idle_; }
   const std::vector<Work>& works() const { return works_; }
+  const std::vector<Payload>& payloads() const { return payloads_; }
 
  private:
   Work& First() {
@@ -83,6 +101,7 @@ class Cgroup {
   std::optional<CpuMax> cpu_max_;
   bool is_idle_ = false;
   std::vector<Work> works_;
+  std::vector<Payload> payloads_;
 };
 
 // How long a step lasts, or how often it repeats.
@@ -184,8 +203,10 @@ class Backdrop {
 //
 // Errors (nothing was created):
 //   InvalidArgument  a hold that is zero, negative or not finite; a CPU that
-//                    cannot be switched; a comparison without a bound.
-//   Unimplemented    a payload op, or one that nobody here can do.
+//                    cannot be switched; a comparison without a bound; a
+//                    payload that may not be, or is not to be given such an
+//                    option.
+//   Unimplemented    an op that nobody here can do.
 
 // One step with these cgroups for the whole duration.
 absl::StatusOr<Verdict> run_cgroups(

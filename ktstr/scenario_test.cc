@@ -167,13 +167,6 @@ TEST_F(ScenarioTest, HoldsAreCheckedBeforeAnythingRuns) {
   EXPECT_THAT(Calls(), IsEmpty());
 }
 
-TEST_F(ScenarioTest, PayloadOpsAreUnimplementedBeforeAnythingRuns) {
-  EXPECT_THAT(run(MakeContext(), Backdrop{}.op(Op::run_payload("fio", {})), {})
-                  .status(),
-              StatusIs(absl::StatusCode::kUnimplemented, HasSubstr("fio")));
-  EXPECT_THAT(Calls(), IsEmpty());
-}
-
 TEST_F(ScenarioTest, FixedAndFractionHoldsLastAsLongAsTheySay) {
   absl::Duration start = RealClock().Monotonic();
   Run(Backdrop{}, {Step{}.hold(30ms), Step{}.hold(Hold::frac(1.5))});

@@ -35,6 +35,7 @@
 #include "ktstr/declared_topology.h"
 #include "ktstr/expectation.h"
 #include "ktstr/fixed_list.h"
+#include "ktstr/payload.h"
 #include "ktstr/quarantine.h"
 #include "ktstr/scheduler.h"
 #include "ktstr/verdict.h"
@@ -72,6 +73,13 @@ struct TestOptions {
   bool performance_mode = false;
   // Behind the scheduler's own arguments, each passed on as it is.
   FixedList<std::string_view, 16> extra_sched_args;
+  // The external program it is about, and others that it runs: constants, by
+  // address. They and what they need are found where the run is submitted, and
+  // are in the guest.
+  const PayloadDef* payload = nullptr;
+  FixedList<const PayloadDef*, 8> workloads;
+  // More to bring along, as PayloadDef::include_files.
+  FixedList<std::string_view, 16> extra_include_files;
 };
 
 namespace internal {
@@ -96,6 +104,8 @@ enum class OptionsRule {
   kQuarantine,
   kScheduler,
   kExtraArgsNeedProgram,
+  kPayload,
+  kPayloadNames,
 };
 
 inline constexpr int kMaxRepeat = 100;
@@ -148,6 +158,25 @@ constexpr OptionsRule FirstBrokenPolicy(const TestOptions& options) {
   return OptionsRule::kNone;
 }
 
+// Of the programs it brings along.
+constexpr OptionsRule FirstBrokenPayload(const TestOptions& options) {
+  FixedList<const PayloadDef*, 9> all;
+  if (options.payload != nullptr) all.Append(options.payload);
+  for (const PayloadDef* payload : options.workloads) all.Append(payload);
+  for (const PayloadDef* payload : all) {
+    if (payload == nullptr || PayloadProblem(*payload) != nullptr) {
+      return OptionsRule::kPayload;
+    }
+    for (const PayloadDef* other : all) {
+      if (other != nullptr && other != payload &&
+          other->name == payload->name) {
+        return OptionsRule::kPayloadNames;
+      }
+    }
+  }
+  return OptionsRule::kNone;
+}
+
 constexpr OptionsRule FirstBrokenRule(const TestOptions& options) {
   const DeclaredTopology t = TopologyOf(options);
   const DeclaredConstraints c = ConstraintsOf(options);
@@ -177,6 +206,8 @@ constexpr OptionsRule FirstBrokenRule(const TestOptions& options) {
   if (!options.extra_sched_args.empty() && !HasProgram(options)) {
     return OptionsRule::kExtraArgsNeedProgram;
   }
+  const OptionsRule payload = FirstBrokenPayload(options);
+  if (payload != OptionsRule::kNone) return payload;
   return FirstBrokenPolicy(options);
 }
 
@@ -250,6 +281,9 @@ struct TestEntry {
               "one of those that model/scheduler_rules.h refuses");         \
   KTSTR_RULE_(test, kExtraArgsNeedProgram,                                  \
               "extra_sched_args need a scheduler that is a program");       \
+  KTSTR_RULE_(test, kPayload,                                               \
+              "a payload of it breaks a rule of ktstr/payload.h");          \
+  KTSTR_RULE_(test, kPayloadNames, "two payloads of it have one name");     \
   static constexpr ::ktstr::internal::TestEntry test##_ktstr_entry = {      \
       .name = #test,                                                        \
       .file = __FILE__,                                                     \

@@ -4,6 +4,7 @@
 #include "ktstrctl/submission.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/random.h>
 
 #include <set>
@@ -24,6 +25,7 @@
 #include "ktstrctl/schedulers.h"
 #include "ktstrctl/submitted_kernel.h"
 #include "ktstrctl/suite.h"
+#include "ktstrctl/test_files.h"
 #include "proto/fleet.pb.h"
 #include "results/result_directory.h"
 
@@ -143,6 +145,12 @@ absl::StatusOr<Submission> PrepareSubmission(const SubmitOptions& options) {
   }
   ABSL_RETURN_IF_ERROR(
       AddSchedulers(schedulers, kernels, request, submission.artifacts));
+  const char* search_path = getenv("PATH");
+  ABSL_RETURN_IF_ERROR(
+      AddTestFiles({.suite_dirs = schedulers.suite_dirs,
+                    .search_path = search_path ? search_path : "",
+                    .filters = options.filters},
+                   request, submission.artifacts));
   ABSL_RETURN_IF_ERROR(AddKernels(kernels, cache, submission));
   for (const std::string& preset : options.presets) request.add_presets(preset);
   for (const std::string& filter : options.filters) request.add_filters(filter);

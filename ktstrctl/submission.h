@@ -52,7 +52,8 @@ struct Submission {
 // leaves nothing behind.
 //
 // Errors: one sentence that names what was wrong and what is accepted: unknown
-//         test, preset, scheduler or kernel, a suite that is none, a kernel
+//         test, preset, scheduler or kernel, a program that a test needs and
+//         that is not here, a suite that is none, a kernel
 //         without sched_ext for a scheduler, a directory that cannot be
 //         written.
 absl::StatusOr<Submission> PrepareSubmission(const SubmitOptions& options);

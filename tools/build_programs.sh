@@ -31,6 +31,7 @@ case ${1:-} in
       //tests/guest:engine
       //tests/guest:expected
       //tests/guest:fixture
+      //tests/guest:payloads
       //tests/guest:says_arguments
       //tests/guest:setup
       //tests/guest:topology

@@ -25,6 +25,7 @@ constexpr int kMaxMemoryMib = 1 << 20;
 constexpr absl::Duration kLongestTest = absl::Hours(24);
 constexpr int kMaxAttempts = 100;
 constexpr int kMaxRepeat = 100;
+constexpr int kMaxTestFiles = 1900;
 
 template <typename... Parts>
 absl::Status Invalid(const Parts&... parts) {
@@ -115,6 +116,14 @@ absl::Status CheckSuite(const v1::SubmittedSuite& suite) {
         file.content(),
         absl::StrCat(where, ", config_file ", file.declared_path())));
   }
+  for (const v1::TestFiles& files : suite.test_files()) {
+    const std::string test = absl::StrCat(where, ", test ", files.test());
+    if (files.files_size() > kMaxTestFiles) {
+      return Invalid(test, " brings ", files.files_size(),
+                     " files, accepted are ", kMaxTestFiles);
+    }
+    ABSL_RETURN_IF_ERROR(CheckGuestFiles(files.files(), test));
+  }
   return CheckGuestFiles(suite.libraries(), where);
 }
 
@@ -177,6 +186,23 @@ void FillPolicy(const v1::TestDescription& test, int run,
   if (test.has_quarantine()) *spec.mutable_quarantine() = test.quarantine();
 }
 
+// What the test brings along.
+absl::Status FillFiles(const v1::SubmittedSuite& suite,
+                       const v1::TestDescription& test, v1::VariantSpec& spec) {
+  for (const v1::TestFiles& files : suite.test_files()) {
+    if (files.test() != test.name()) continue;
+    if (!files.missing().empty()) return Invalid(files.missing());
+    *spec.mutable_include_files() = files.files();
+    return absl::OkStatus();
+  }
+  if (test.payloads().empty() && test.extra_include_files().empty()) {
+    return absl::OkStatus();
+  }
+  return Invalid("suite ", suite.description().name(), ", test ", test.name(),
+                 ": the programs and files that it brings along are not part "
+                 "of the submission");
+}
+
 }  // namespace
 
 absl::StatusOr<gauntlet::Request> ToGauntletRequest(
@@ -236,6 +262,7 @@ absl::StatusOr<std::vector<VariantDraft>> ToDrafts(
     spec.set_performance_mode(origin.test->performance_mode());
     FillPolicy(*origin.test, variant.run, spec);
     *spec.mutable_suite_libraries() = origin.suite->libraries();
+    ABSL_RETURN_IF_ERROR(FillFiles(*origin.suite, *origin.test, spec));
     if (spec.scheduler().has_binary() && !spec.kernel().has_sched_ext()) {
       return Invalid("scheduler ", spec.scheduler().name(),
                      " needs CONFIG_SCHED_CLASS_EXT, which kernel ",
@@ -256,6 +283,9 @@ std::vector<v1::ArtifactRef> ArtifactsOf(const v1::SubmitRequest& request) {
     add(suite.binary());
     for (const v1::GuestFile& file : suite.libraries()) add(file.content());
     for (const v1::ConfigFile& file : suite.config_files()) add(file.content());
+    for (const v1::TestFiles& files : suite.test_files()) {
+      for (const v1::GuestFile& file : files.files()) add(file.content());
+    }
   }
   for (const auto* schedulers :
        {&request.schedulers(), &request.declared_schedulers()}) {

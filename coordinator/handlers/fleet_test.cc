@@ -274,6 +274,34 @@ TEST_F(FleetTest, BadRequestsAreRefusedByName) {
   }
 }
 
+TEST_F(FleetTest, TestsBringTheirFilesAlong) {
+  v1::SubmitRequest request = fixture_.Request(2);
+  auto* payload = Test(request, 1).add_payloads();
+  payload->set_name("bench");
+  payload->set_binary("bench");
+  // What is not part of the submission, or not to be had, ends it.
+  EXPECT_THAT(fixture_.Submit(request),
+              IsInvalid("programs and files that it brings along"));
+  v1::TestFiles& files = *request.mutable_suites(0)->add_test_files();
+  files.set_test(Test(request, 1).name());
+  files.set_missing("test t, payload bench: bench is nowhere");
+  EXPECT_THAT(fixture_.Submit(request),
+              IsInvalid("payload bench: bench is nowhere"));
+  files.clear_missing();
+  v1::GuestFile& file = *files.add_files();
+  *file.mutable_content() = request.suites(0).binary();
+  file.set_guest_path("/ktstr/suite");
+  EXPECT_THAT(fixture_.Submit(request), IsInvalid("guest path"));
+  file.set_guest_path("/include-files/bench");
+  file.set_is_executable(true);
+  const std::string run = fixture_.MustSubmit(request);
+  const v1::GetRunResponse response = fixture_.GetRun(run);
+  EXPECT_THAT(response.variants(0).spec().include_files(), SizeIs(0));
+  ASSERT_THAT(response.variants(1).spec().include_files(), SizeIs(1));
+  EXPECT_EQ(response.variants(1).spec().include_files(0).guest_path(),
+            "/include-files/bench");
+}
+
 TEST_F(FleetTest, UnknownRunIsNotFound) {
   EXPECT_THAT(fixture_.Cancel("r"), StatusIs(absl::StatusCode::kNotFound));
   grpc::ClientContext context;

@@ -114,6 +114,12 @@ void Describe(const ScenarioNote& from, v1::ScenarioNote* to) {
   Copy(from.excluded_flags, to->mutable_excluded_flags());
 }
 
+void Describe(const PayloadDef& from, v1::PayloadDescription* to) {
+  to->set_name(std::string(from.name));
+  to->set_binary(std::string(from.program_name()));
+  Copy(from.include_files, to->mutable_include_files());
+}
+
 absl::Status Describe(const TestEntry& from, v1::TestDescription* to) {
   const TestOptions& options = from.options;
   to->set_name(std::string(from.name));
@@ -140,6 +146,13 @@ absl::Status Describe(const TestEntry& from, v1::TestDescription* to) {
   to->set_ignored_by_default(options.ignored_by_default);
   to->set_performance_mode(options.performance_mode);
   Copy(options.extra_sched_args, to->mutable_extra_scheduler_args());
+  if (options.payload != nullptr) {
+    Describe(*options.payload, to->add_payloads());
+  }
+  for (const PayloadDef* payload : options.workloads) {
+    Describe(*payload, to->add_payloads());
+  }
+  Copy(options.extra_include_files, to->mutable_extra_include_files());
   if (from.scenario != nullptr) {
     Describe(*from.scenario, to->mutable_scenario());
   }

@@ -63,6 +63,10 @@ const char* RuleText(OptionsRule rule) {
       return "its scheduler asks for what a guest may not have";
     case OptionsRule::kExtraArgsNeedProgram:
       return "extra_sched_args need a scheduler that is a program";
+    case OptionsRule::kPayload:
+      return "a payload of it breaks a rule of ktstr/payload.h";
+    case OptionsRule::kPayloadNames:
+      return "two payloads of it have one name";
   }
   return "unknown rule";
 }
@@ -97,6 +101,23 @@ absl::Status CheckScheduler(const TestEntry& test) {
                              View(flag.name), "\" requires \"", View(needed),
                              "\", which it does not declare"));
     }
+  }
+  return absl::OkStatus();
+}
+
+// By name, as CheckScheduler.
+absl::Status CheckPayloads(const TestEntry& test) {
+  auto check = [&](const PayloadDef* payload) -> absl::Status {
+    if (payload == nullptr) return absl::OkStatus();
+    const char* problem = PayloadProblem(*payload);
+    if (problem == nullptr) return absl::OkStatus();
+    return Invalid(
+        test, absl::StrCat("payload \"", absl::CHexEscape(View(payload->name)),
+                           "\" ", problem));
+  };
+  ABSL_RETURN_IF_ERROR(check(test.options.payload));
+  for (const PayloadDef* payload : test.options.workloads) {
+    ABSL_RETURN_IF_ERROR(check(payload));
   }
   return absl::OkStatus();
 }
@@ -168,6 +189,7 @@ absl::Status CheckTests(absl::Span<const TestEntry* const> tests) {
       return Invalid(*test, "another test of the suite has the same name");
     }
     ABSL_RETURN_IF_ERROR(CheckScheduler(*test));
+    ABSL_RETURN_IF_ERROR(CheckPayloads(*test));
     OptionsRule rule = FirstBrokenRule(test->options);
     if (rule != OptionsRule::kNone) return Invalid(*test, RuleText(rule));
     ABSL_RETURN_IF_ERROR(CheckFlags(*test));

@@ -15,6 +15,7 @@
 #include "base/status_macros.h"
 #include "ktstr/internal/frames.h"
 #include "ktstr/internal/listing.h"
+#include "ktstr/internal/payload_log.h"
 #include "ktstr/internal/recorder.h"
 
 namespace ktstr::internal {
@@ -114,6 +115,8 @@ absl::Status RunTest(const TestEntry& test, const RunSettings& settings,
   parts.on_record = [&](Measurement measurement) {
     recorder.Add(std::move(measurement));
   };
+  PayloadLog payloads;
+  parts.payloads = &payloads;
   sink.Send(EncodeStarted());
   absl::StatusOr<Verdict> result = test.body(Context(std::move(parts)));
   Verdict verdict;
@@ -125,6 +128,7 @@ absl::Status RunTest(const TestEntry& test, const RunSettings& settings,
                                          result.status().ToString())});
   }
   recorder.AddTo(verdict);
+  payloads.AddTo(verdict);
   machine.cgroups->RemoveAll();
   if (!sink.is_connected()) PrintVerdict(test, verdict);
   fflush(stdout);

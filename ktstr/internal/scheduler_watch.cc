@@ -36,4 +36,14 @@ bool SchedulerWatch::SleepUntil(absl::Duration deadline) const {
   }
 }
 
+bool SchedulerWatch::AwaitReadable(int fd) const {
+  if (was_dead_) return false;
+  for (;;) {
+    pollfd waited[] = {{.fd = fd, .events = POLLIN, .revents = 0},
+                       {.fd = pidfd_.get(), .events = POLLIN, .revents = 0}};
+    if (poll(waited, pidfd_ ? 2 : 1, -1) <= 0) continue;
+    return waited[0].revents != 0;
+  }
+}
+
 }  // namespace ktstr::internal

@@ -23,6 +23,9 @@ class SchedulerWatch {
   // soon as the process is dead.
   bool SleepUntil(absl::Duration deadline) const;
 
+  // Waits until `fd` is readable. False when the process died before.
+  bool AwaitReadable(int fd) const;
+
  private:
   UniqueFd pidfd_;
   bool was_dead_ = false;

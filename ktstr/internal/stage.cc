@@ -91,6 +91,8 @@ absl::Status Stage::Apply(const Op& op, Owner owner) {
         ABSL_RETURN_IF_ERROR(Require(op.cgroup));
         ABSL_RETURN_IF_ERROR(RequireOwned(op.cgroup, owner));
         CollectWhere([&](const Group& g) { return g.cgroup == op.cgroup; });
+        EndPayloads(
+            [&](const Payload& p) { return p.plan.cgroup == op.cgroup; });
         return absl::OkStatus();
       case Op::Kind::kSetAffinity:
         return SetAffinity(op.cgroup, op.affinity);
@@ -99,9 +101,11 @@ absl::Status Stage::Apply(const Op& op, Owner owner) {
       case Op::Kind::kMoveAllTasks:
         return MoveAllTasks(op.cgroup, op.other, owner);
       case Op::Kind::kRunPayload:
+        return RunPayload(op.payload, op.args, op.cgroup, owner, "an op");
       case Op::Kind::kWaitPayload:
+        return WaitPayload(op);
       case Op::Kind::kKillPayload:
-        return absl::UnimplementedError("external payloads are not available");
+        return KillPayload(op);
       case Op::Kind::kSetWeight:
         return SetWeight(op.cgroup, op.weight);
       case Op::Kind::kSetCpuMax:
@@ -144,6 +148,7 @@ absl::Status Stage::RemoveCgroup(const std::string& name, Owner owner) {
   if (Find(name) == nullptr) return absl::OkStatus();
   ABSL_RETURN_IF_ERROR(RequireOwned(name, owner));
   CollectWhere([&](const Group& group) { return group.cgroup == name; });
+  EndPayloads([&](const Payload& p) { return p.plan.cgroup == name; });
   Forget(name);
   std::erase_if(tracked_, [&](const Tracked& t) { return t.name == name; });
   if (absl::Status status = context_.cgroups().Remove(name); !status.ok()) {
@@ -247,11 +252,16 @@ absl::Status Stage::Make(const Cgroup& definition, Owner owner) {
       ABSL_RETURN_IF_ERROR(SetCpuset(definition.name(), *definition.cpuset()));
     }
     ABSL_RETURN_IF_ERROR(SetAttributes(definition));
-    if (definition.works().empty()) {
+    if (definition.works().empty() && definition.payloads().empty()) {
       return Spawn(definition.name(), Work{}, owner);
     }
     for (const Work& work : definition.works()) {
       ABSL_RETURN_IF_ERROR(Spawn(definition.name(), work, owner));
+    }
+    for (const Cgroup::Payload& payload : definition.payloads()) {
+      ABSL_RETURN_IF_ERROR(RunPayload(payload.def, payload.args,
+                                      definition.name(), owner,
+                                      "the definition of the cgroup"));
     }
     return absl::OkStatus();
   };
@@ -351,6 +361,7 @@ void Stage::RemoveDirs(Owner owner) {
 
 void Stage::Collect(Owner owner) {
   CollectWhere([&](const Group& group) { return group.owner == owner; });
+  EndPayloads([&](const Payload& payload) { return payload.owner == owner; });
   RemoveDirs(owner);
 }
 

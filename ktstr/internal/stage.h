@@ -11,6 +11,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -18,6 +19,8 @@
 #include "ktstr/context.h"
 #include "ktstr/cpu_max.h"
 #include "ktstr/internal/evaluate.h"
+#include "ktstr/internal/payload_plan.h"
+#include "ktstr/internal/payload_process.h"
 #include "ktstr/internal/phases.h"
 #include "ktstr/internal/scheduler_watch.h"
 #include "ktstr/internal/seed.h"
@@ -33,11 +36,15 @@ namespace ktstr::internal {
 // InvalidArgument or Unimplemented when not, OK for every other op.
 absl::Status CheckMachineOp(const Op& op, const Context& context);
 
+// Whether an op on a payload can be meant: InvalidArgument when not, OK for
+// every other op.
+absl::Status CheckPayloadOp(const Op& op);
+
 // The cgroups and workers of a running scenario, and who owns them. Applies ops
 // one at a time; knows nothing of steps in time.
 //
-// Lifetime: the context outlives it. The destructor kills workers that were not
-//           collected.
+// Lifetime: the context outlives it. The destructor kills workers and payloads
+//           that were not collected.
 class Stage {
  public:
   enum class Owner { kBackdrop, kStep };
@@ -55,7 +62,6 @@ class Stage {
   //                       owned it.
   //   FailedPrecondition  a step touches what the Backdrop owns.
   //   InvalidArgument     a cpuset, affinity or worker count that does not fit.
-  //   Unimplemented       payload ops.
   //   others              from the kernel.
   absl::Status Apply(const Op& op, Owner owner);
   absl::Status Make(const Cgroup& definition, Owner owner);
@@ -72,7 +78,7 @@ class Stage {
   void set_samples_phases(bool samples) { samples_phases_ = samples; }
   const Phases& phases() const { return phases_; }
 
-  // Stops, judges and removes everything of `owner`.
+  // Stops, judges and removes everything of `owner`; payloads at last.
   void Collect(Owner owner);
 
   // Brings back the CPUs that ops took away; one that does not come is a
@@ -110,6 +116,13 @@ class Stage {
     } mark;
   };
 
+  struct Payload {
+    PayloadPlan plan;
+    Owner owner;
+    const char* starter;  // "an op" or "the definition of the cgroup"
+    std::unique_ptr<PayloadProcess> process;
+  };
+
   const Tracked* Find(const std::string& name) const;
   absl::Status Require(const std::string& name) const;
   absl::Status RequireOwned(const std::string& name, Owner owner) const;
@@ -137,10 +150,22 @@ class Stage {
   void UpdateFrozen();
   // Thaws what the groups in question are in.
   void ThawFor(const std::function<bool(const Group&)>& selected);
+  void ThawAround(const std::set<std::string>& cgroups);
   // By every limit on the way from the root down to `cgroup`.
   absl::Duration Throttled(const std::string& cgroup) const;
   absl::Status Spawn(const std::string& cgroup, const Work& work, Owner owner);
   absl::Status SetAffinity(const std::string& cgroup, const Affinity& affinity);
+  absl::Status RunPayload(std::shared_ptr<const PayloadDef> def,
+                          const std::vector<std::string>& args,
+                          const std::string& cgroup, Owner owner,
+                          const char* starter);
+  absl::Status WaitPayload(const Op& op);
+  absl::Status KillPayload(const Op& op);
+  // The one an op means, by its name and perhaps a cgroup.
+  absl::StatusOr<size_t> FindPayload(const Op& op) const;
+  void ConcludePayload(Payload payload);
+  // Stops them all at the same time.
+  void EndPayloads(const std::function<bool(const Payload&)>& selected);
   absl::Status MoveAllTasks(const std::string& from, const std::string& to,
                             Owner owner);
 
@@ -172,6 +197,9 @@ class Stage {
   std::set<int> offline_;
   SchedulerWatch watch_;
   std::vector<Group> groups_;
+  std::vector<Payload> payloads_;
+  // Name and cgroup of those that have been collected.
+  std::set<std::pair<std::string, std::string>> past_payloads_;
   Verdict verdict_;
   Evaluated evaluated_;
   std::string label_;  // of the step

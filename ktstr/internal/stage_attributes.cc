@@ -105,11 +105,18 @@ void Stage::UpdateFrozen() {
 }
 
 void Stage::ThawFor(const std::function<bool(const Group&)>& selected) {
-  std::set<std::string> names;
+  std::set<std::string> cgroups;
   for (const Group& group : groups_) {
-    if (!selected(group)) continue;
+    if (selected(group)) cgroups.insert(group.cgroup);
+  }
+  ThawAround(cgroups);
+}
+
+void Stage::ThawAround(const std::set<std::string>& cgroups) {
+  std::set<std::string> names;
+  for (const std::string& cgroup : cgroups) {
     for (const std::string& name : frozen_) {
-      if (IsInOrBelow(group.cgroup, name)) names.insert(name);
+      if (IsInOrBelow(cgroup, name)) names.insert(name);
     }
   }
   for (const std::string& name : names) {

@@ -14,6 +14,12 @@ constexpr SchedulerDef kNoProgram{"plain"};
 [[maybe_unused]] constexpr SchedulerDef kKarg =
     SchedulerDef{"mine", "scx_mine"}.karg("console=ttyS1");
 
+// Checks a metric of output that is not read.
+[[maybe_unused]] constexpr PayloadDef kNoMetrics =
+    PayloadDef{"p"}.check(PCheck::min("a", 1));
+[[maybe_unused]] constexpr PayloadDef kPayload{"p"};
+[[maybe_unused]] constexpr PayloadDef kNamesake = PayloadDef{"p"}.program("q");
+
 #if CASE == 1
 // says: every topology axis must be > 0
 KTSTR_TEST(t, .topology = {.llcs = 0}) { return pass(); }
@@ -67,6 +73,21 @@ KTSTR_TEST(t, Options().repeat(0)) { return pass(); }
 // More than there is room for.
 // says: TooManyElements
 constexpr FixedList<int, 2> kThree = {1, 2, 3};
+#elif CASE == 15
+// says: TwoMetricsOfOneName
+constexpr PayloadDef kTwice = PayloadDef{"p"}.json().metric("a").metric("a");
+#elif CASE == 16
+// The same as initialisers.
+// says: TwoMetricsOfOneName
+constexpr PayloadDef kTwice = {.name = "p", .metrics = {{"a"}, {"b"}, {"a"}}};
+#elif CASE == 17
+// says: a payload of it breaks a rule of ktstr/payload.h
+KTSTR_TEST(t, .payload = &kNoMetrics) { return pass(); }
+#elif CASE == 18
+// says: two payloads of it have one name
+KTSTR_TEST(t, .payload = &kPayload, .workloads = {&kNamesake}) {
+  return pass();
+}
 #else
 KTSTR_TEST(t, .topology = {.llcs = 2}, .duration = 5s, .repeat = 2,
            .require = 1,
