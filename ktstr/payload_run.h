@@ -3,11 +3,11 @@
 
 // Running an external program from the body of a test:
 //
-//   ABSL_ASSIGN_OR_RETURN(PayloadResult fio,
-//                         ctx.payload(kFio).arg("--rw=read").run());
-//   ABSL_ASSIGN_OR_RETURN(PayloadHandle load, ctx.payload(kLoad).spawn());
-//   ...
-//   ABSL_RETURN_IF_ERROR(load.kill().status());
+//   absl::StatusOr<PayloadHandle> load = ctx.payload(kLoad).spawn();
+//   if (!load.ok()) return load.status();
+//   absl::StatusOr<PayloadResult> fio =
+//       ctx.payload(kFio).arg("--rw=read").timeout(5s).run();
+//   load->kill().status().IgnoreError();
 //
 // What checks find and the metrics go into the test's result by themselves. In
 // scenarios there are ops for the same: Op::run_payload().

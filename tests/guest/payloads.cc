@@ -37,10 +37,9 @@ constexpr PayloadDef kBackground =
 
 KTSTR_TEST(reads_metrics, .payload = &kPlace) {
   ABSL_RETURN_IF_ERROR(ctx.cgroups().Create("cg_0").status());
-  ABSL_ASSIGN_OR_RETURN(PayloadResult outside,
-                        ctx.payload(kPlace)
-                            .check(PCheck::max("cgroup.is_cg_0", 0))
-                            .run());
+  ABSL_ASSIGN_OR_RETURN(
+      PayloadResult outside,
+      ctx.payload(kPlace).check(PCheck::max("cgroup.is_cg_0", 0)).run());
   ABSL_ASSIGN_OR_RETURN(PayloadResult inside,
                         ctx.payload(kPlace)
                             .in_cgroup("cg_0")
