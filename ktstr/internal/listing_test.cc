@@ -32,7 +32,14 @@ constexpr SchedulerDef kScheduler =
         .flag(
             {.name = "steal", .args = {"--steal"}, .requires_flags = {"llc"}});
 
-KTSTR_TEST(zebra) { return pass(); }
+constexpr PayloadDef kFio =
+    PayloadDef{"reader"}.program("fio").include("jobs/read.fio");
+constexpr PayloadDef kLoad{"load"};
+
+KTSTR_TEST(zebra, .payload = &kFio, .workloads = {&kLoad},
+           .extra_include_files = {"data"}) {
+  return pass();
+}
 
 // In another order than TestOptions has.
 KTSTR_TEST(built, Options().repeat(2).duration(250ms).memory_mib(300).topology(
@@ -152,6 +159,19 @@ absl::Status Check(TestOptions options, std::string_view name = "t") {
 
 auto Invalid(const std::string& text) {
   return StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(text));
+}
+
+TEST(ListingTest, ProgramsAndFilesThatATestBringsArrive) {
+  v1::SuiteDescription suite = Linked();
+  const v1::TestDescription& zebra = suite.tests(2);
+  ASSERT_EQ(zebra.payloads_size(), 2);
+  EXPECT_EQ(zebra.payloads(0).name(), "reader");
+  EXPECT_EQ(zebra.payloads(0).binary(), "fio");
+  EXPECT_THAT(zebra.payloads(0).include_files(), ElementsAre("jobs/read.fio"));
+  EXPECT_EQ(zebra.payloads(1).name(), "load");
+  EXPECT_EQ(zebra.payloads(1).binary(), "load");
+  EXPECT_THAT(zebra.extra_include_files(), ElementsAre("data"));
+  EXPECT_EQ(suite.tests(0).payloads_size(), 0);
 }
 
 TEST(CheckTestsTest, RefusesNamesThatAreNone) {
@@ -321,6 +341,17 @@ TEST(CheckTestsTest, RefusesKindsThatDoNotFit) {
   EXPECT_THAT(Check({.extra_sched_args = {"-x"}}), Invalid("extra_sched_args"));
   EXPECT_THAT(Check({.scheduler = &kernel, .extra_sched_args = {"-x"}}),
               Invalid("extra_sched_args"));
+}
+
+TEST(CheckTestsTest, RefusesPayloadsByNameAndReason) {
+  const PayloadDef bad = PayloadDef{"bad"}.check(PCheck::min("x", 1));
+  const PayloadDef namesake = kLoad.program("other");
+  EXPECT_THAT(Check({.payload = &bad}),
+              Invalid("payload \"bad\" has a check of a metric, but nothing is "
+                      "read"));
+  EXPECT_THAT(Check({.payload = &kLoad, .workloads = {&namesake}}),
+              Invalid("two payloads of it have one name"));
+  EXPECT_OK(Check({.payload = &kLoad, .workloads = {&kLoad}}));
 }
 
 TEST(CheckTestsTest, RefusesFlagsThatAreNotOnTheScheduler) {
