@@ -152,7 +152,7 @@ absl::StatusOr<std::unique_ptr<PayloadProcess>> PayloadBuilder::Start() {
                      timeout_->count(), " ns is not positive"));
   }
   is_used_ = true;
-  return PayloadProcess::Start(*plan_, context_->cgroups());
+  return PayloadProcess::Start(*plan_, *context_);
 }
 
 absl::StatusOr<PayloadResult> PayloadBuilder::run() {

@@ -105,7 +105,8 @@ class PayloadBuilder {
   //                       not know, the name of a cgroup, a time-out of a
   //                       program that is spawned or that is not positive.
   //   NotFound            there is no such program on PATH, or no such cgroup.
-  //   DeadlineExceeded    it did not start within 5 s.
+  //   DeadlineExceeded    it did not start within 5 s (30 s where the host has
+  //                       fewer CPUs than the guest).
   //   FailedPrecondition  this has been run or spawned already.
   //   others              from the kernel.
   absl::StatusOr<PayloadResult> run();

@@ -136,7 +136,7 @@ class PayloadProcess::Drain {
 };
 
 absl::StatusOr<std::unique_ptr<PayloadProcess>> PayloadProcess::Start(
-    const PayloadPlan& plan, CgroupTree& cgroups) {
+    const PayloadPlan& plan, const Context& context) {
   const char* search_path = getenv("PATH");
   ABSL_ASSIGN_OR_RETURN(
       std::string program,
@@ -149,14 +149,16 @@ absl::StatusOr<std::unique_ptr<PayloadProcess>> PayloadProcess::Start(
                    .inherited_fds = {{out.writer.get(), STDOUT_FILENO},
                                      {err.writer.get(), STDERR_FILENO}},
                    .new_process_group = !plan.def->uses_parent_pgrp,
-                   .exec_timeout = kStartTimeout};
+                   .exec_timeout = context.profile().subtracts_stolen_time
+                                       ? kSlowStartTimeout
+                                       : kStartTimeout};
   spec.argv.insert(spec.argv.end(), plan.args.begin(), plan.args.end());
   if (null && !plan.def->uses_parent_pgrp) {
     spec.inherited_fds.emplace_back(null.get(), STDIN_FILENO);
   }
   if (!plan.cgroup.empty()) {
     spec.before_exec = [&](pid_t pid) {
-      placed = cgroups.MoveTasks(plan.cgroup, {pid});
+      placed = context.cgroups().MoveTasks(plan.cgroup, {pid});
       if (!placed.ok()) ::kill(pid, SIGKILL);
     };
   }

@@ -15,7 +15,7 @@
 #include "base/subprocess.h"
 #include "base/thread.h"
 #include "base/unique_fd.h"
-#include "ktstr/internal/cgroup_tree.h"
+#include "ktstr/context.h"
 #include "ktstr/internal/payload_plan.h"
 
 namespace ktstr::internal {
@@ -31,15 +31,17 @@ namespace ktstr::internal {
 class PayloadProcess {
  public:
   static constexpr size_t kMaxOutputBytes = 16 << 20;
-  // From fork to the program's first instruction.
+  // From fork to the program's first instruction; and where the host has fewer
+  // CPUs than the guest.
   static constexpr absl::Duration kStartTimeout = absl::Seconds(5);
+  static constexpr absl::Duration kSlowStartTimeout = absl::Seconds(30);
 
   // Starts the program of `plan`, which has been checked, on the PATH of this
-  // process; it is in its cgroup before it executes.
+  // process; it is in its cgroup, of the context's, before it executes.
   //
   // Errors: as PayloadBuilder::run().
   static absl::StatusOr<std::unique_ptr<PayloadProcess>> Start(
-      const PayloadPlan& plan, CgroupTree& cgroups);
+      const PayloadPlan& plan, const Context& context);
 
   PayloadProcess(const PayloadProcess&) = delete;
   PayloadProcess& operator=(const PayloadProcess&) = delete;

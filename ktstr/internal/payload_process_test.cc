@@ -72,7 +72,7 @@ class PayloadProcessTest : public ::testing::Test {
     plan.AddArg(script);
     plan.cgroup = cgroup;
     absl::StatusOr<std::unique_ptr<PayloadProcess>> process =
-        PayloadProcess::Start(plan, cgroups_);
+        PayloadProcess::Start(plan, context_);
     EXPECT_OK(process);
     return *std::move(process);
   }
@@ -83,6 +83,7 @@ class PayloadProcessTest : public ::testing::Test {
   }
 
   LookingCgroups cgroups_;
+  const Context context_{ContextParts{.cgroups = &cgroups_}};
   // What a program says that it is ready by.
   const std::string fifo_ = ::testing::TempDir() + "/ready";
 };
@@ -110,7 +111,7 @@ TEST_F(PayloadProcessTest, AProgramThatCannotBePlacedDoesNotRun) {
   PayloadPlan plan(std::make_shared<const PayloadDef>(kShell));
   plan.AddArg(absl::StrCat("touch ", mark));
   plan.cgroup = "cg_0";
-  EXPECT_THAT(PayloadProcess::Start(plan, cgroups_),
+  EXPECT_THAT(PayloadProcess::Start(plan, context_),
               StatusIs(absl::StatusCode::kDeadlineExceeded,
                        HasSubstr("payload \"script\": kernel hangs")));
   EXPECT_FALSE(FileExists(mark));

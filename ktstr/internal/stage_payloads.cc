@@ -52,7 +52,7 @@ absl::Status Stage::RunPayload(std::shared_ptr<const PayloadDef> def,
                      " already; ", payload.starter, " started it"));
   }
   ABSL_ASSIGN_OR_RETURN(std::unique_ptr<PayloadProcess> process,
-                        PayloadProcess::Start(plan, context_.cgroups()));
+                        PayloadProcess::Start(plan, context_));
   past_payloads_.erase({plan.name(), cgroup});
   payloads_.push_back({std::move(plan), owner, starter, std::move(process)});
   return absl::OkStatus();

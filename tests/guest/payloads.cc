@@ -35,7 +35,8 @@ constexpr PayloadDef kBackground =
         .check(PCheck::exit_code(0))
         .check(PCheck::exists("at_end"));
 
-KTSTR_TEST(reads_metrics, .payload = &kPlace) {
+KTSTR_TEST(measures, .duration = 1s, .payload = &kPlace,
+           .workloads = {&kBackground}) {
   ABSL_RETURN_IF_ERROR(ctx.cgroups().Create("cg_0").status());
   ABSL_ASSIGN_OR_RETURN(
       PayloadResult outside,
@@ -45,7 +46,8 @@ KTSTR_TEST(reads_metrics, .payload = &kPlace) {
                             .in_cgroup("cg_0")
                             .check(PCheck::min("cgroup.is_cg_0", 1))
                             .run());
-  return pass();
+  // Stopped at the end of the step.
+  return run_cgroups(ctx, {Cgroup{"cg_1"}.workers(1).payload(kBackground)});
 }
 
 KTSTR_TEST(check_fails, .payload = &kPlace) {
@@ -53,10 +55,6 @@ KTSTR_TEST(check_fails, .payload = &kPlace) {
   ABSL_RETURN_IF_ERROR(
       ctx.payload(kPlace).check(PCheck::max("answer", 41)).run().status());
   return pass();
-}
-
-KTSTR_TEST(stopped_in_background, .duration = 1s, .workloads = {&kBackground}) {
-  return run_cgroups(ctx, {Cgroup{"cg_0"}.workers(1).payload(kBackground)});
 }
 
 }  // namespace
