@@ -133,7 +133,7 @@ TEST(PayloadJsonTest, PathsThatAreTooLongAreLeftOutAndSaid) {
 
 // Each would take hours, gigabytes or the stack if it cost more than its size.
 TEST(PayloadJsonTest, HostileTextCostsWhatItsSizeCosts) {
-  const int kMany = 1 << 20;
+  const int kMany = 1 << 16;
   const absl::Time before = absl::Now();
   for (const char* part :
        {"[", "{", "{\"a\":", "[[", "[1,", "[x", "[1x", "{\"a\":[x", "[\"",
@@ -143,15 +143,16 @@ TEST(PayloadJsonTest, HostileTextCostsWhatItsSizeCosts) {
   FindJsonNumbers(absl::StrCat(Repeated("[", kMany), Repeated("]", kMany)));
   FindJsonNumbers(absl::StrCat("{\"", std::string(kMany, 'k'), "\":[",
                                Repeated("1,", kMany), "1]}"));
-  EXPECT_LT(absl::Now() - before, absl::Minutes(2));
+  EXPECT_LT(absl::Now() - before, absl::Minutes(1));
 }
 
 TEST(PayloadJsonTest, AnyBytesAreTaken) {
-  const absl::string_view alphabet("{}[]\",:\\ 10e.-ntfu\xff\xc3\x00\n", 24);
+  const std::string bytes =
+      std::string("{}[]\",:\\ 10e.-ntfu\xff\xc3\n") + '\0';
   std::mt19937_64 random(4711);
   for (int i = 0; i < 20000; ++i) {
     std::string text(random() % 40, ' ');
-    for (char& c : text) c = alphabet[random() % alphabet.size()];
+    for (char& c : text) c = bytes[random() % bytes.size()];
     for (const JsonNumber& number : FindJsonNumbers(text).numbers) {
       EXPECT_EQ(number.value, number.value) << text;
     }
