@@ -47,6 +47,16 @@ absl::Status CheckOps(const std::vector<Op>& ops, const Context& context) {
   return absl::OkStatus();
 }
 
+absl::Status CheckPayloads(const std::vector<Cgroup>& cgroups) {
+  for (const Cgroup& cgroup : cgroups) {
+    for (const Cgroup::Payload& payload : cgroup.payloads()) {
+      ABSL_RETURN_IF_ERROR(internal::CheckPayloadOp(
+          Op::run_payload(*payload.def, payload.args, cgroup.name())));
+    }
+  }
+  return absl::OkStatus();
+}
+
 // A mistake in the test is told apart from trouble with the machine.
 Finding FindingFor(const absl::Status& status, const std::string& where) {
   bool is_mistake = absl::IsInvalidArgument(status) ||
@@ -263,9 +273,11 @@ absl::StatusOr<Verdict> run(const Context& ctx, Backdrop backdrop,
   for (const Relative& relative : relatives) {
     ABSL_RETURN_IF_ERROR(relative.Validate());
   }
+  ABSL_RETURN_IF_ERROR(CheckPayloads(backdrop.cgroups()));
   ABSL_RETURN_IF_ERROR(CheckOps(backdrop.ops(), ctx));
   for (size_t i = 0; i < steps.size(); ++i) {
     ABSL_RETURN_IF_ERROR(CheckHold(steps[i].hold_time(), i + 1));
+    ABSL_RETURN_IF_ERROR(CheckPayloads(steps[i].cgroups()));
     ABSL_RETURN_IF_ERROR(CheckOps(steps[i].ops(), ctx));
   }
   return Performance(ctx, backdrop, steps, checks.value_or(ctx.checks()),

@@ -218,6 +218,10 @@ TEST_F(ScenarioPayloadTest, WhatMayNotBeIsRefusedBeforeAnythingRuns) {
   EXPECT_THAT(
       run_steps(MakeContext(), {Step{}.op(Op::run_payload(PayloadDef{""}))}),
       StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(run_cgroups(MakeContext(),
+                          {Cgroup{"cg_0"}.payload(kStrict, {"--other=1"})}),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("run_payload(strict, cg_0)")));
   EXPECT_THAT(cgroups_.calls(), IsEmpty());
 }
 
