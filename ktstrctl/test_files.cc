@@ -39,6 +39,16 @@ std::vector<IncludeWord> WordsOf(const v1::TestDescription& test,
          .origin = absl::StrCat("test ", test.name(), ", extra_include_files:"),
          .beside = suite_dir});
   }
+  // It comes by itself, but its place is taken.
+  const v1::SchedulerDescription& scheduler = test.scheduler();
+  if (!words.empty() && !scheduler.config_file().empty()) {
+    words.insert(words.begin(),
+                 {.word = scheduler.config_file(),
+                  .origin = absl::StrCat("test ", test.name(),
+                                         ", config_file of scheduler ",
+                                         scheduler.name(), ":"),
+                  .beside = suite_dir});
+  }
   return words;
 }
 

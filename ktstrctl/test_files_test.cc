@@ -118,6 +118,19 @@ TEST_F(TestFilesTest, TwoFilesForOnePlaceAreRefusedWithBothOrigins) {
                                " (test t, extra_include_files)"))));
 }
 
+TEST_F(TestFilesTest, ASchedulersConfigFileHasItsPlace) {
+  Make("suites/conf/settings");
+  Make("other/settings");
+  v1::TestDescription& test = Test("t");
+  test.mutable_scheduler()->set_name("mine");
+  test.mutable_scheduler()->set_config_file("conf/settings");
+  test.add_extra_include_files(Path("other/settings"));
+  EXPECT_THAT(
+      Add(), StatusIs(absl::StatusCode::kInvalidArgument,
+                      HasSubstr("(test t, config_file of scheduler mine) and " +
+                                Path("other/settings"))));
+}
+
 TEST_F(TestFilesTest, AMissingProgramIsRefusedByTestAndPayload) {
   Make("bin/fio", 0644);  // cannot be executed
   Make("bin/other");

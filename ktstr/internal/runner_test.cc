@@ -180,5 +180,29 @@ TEST_F(RunnerTest, AVerdictNobodyReadsIsAnError) {
           .ok());
 }
 
+// The body says that all is well, and nothing of what it ran.
+TEST_F(RunnerTest, WhatPayloadsSayIsInTheVerdictWhateverTheBodySays) {
+  static constexpr PayloadDef kScript = PayloadDef{"script"}
+                                            .program("/bin/sh")
+                                            .json()
+                                            .args({"-c", "echo '{\"a\": 1}'"})
+                                            .metric("a", {}, "us");
+  std::vector<v1::TestFrame> frames =
+      Run([](const Context& ctx) -> absl::StatusOr<Verdict> {
+        absl::StatusOr<PayloadResult> result =
+            ctx.payload(kScript).check(PCheck::min("a", 2)).run();
+        if (!result.ok()) return result.status();
+        return pass();
+      });
+  const v1::Verdict& verdict = frames.back().verdict();
+  EXPECT_FALSE(verdict.passed());
+  ASSERT_THAT(verdict.findings(), SizeIs(1));
+  EXPECT_THAT(verdict.findings(0).message(),
+              HasSubstr("payload script: metric a is 1, wanted at least 2"));
+  ASSERT_THAT(verdict.measurements(), SizeIs(1));
+  EXPECT_EQ(verdict.measurements(0).name(), "script.a");
+  EXPECT_EQ(verdict.measurements(0).unit(), "us");
+}
+
 }  // namespace
 }  // namespace ktstr::internal
