@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The ktstr authors
 
-// Benchmarks under the scheduler under test: docs/writing-tests.md, "Payloads".
+// Benchmarks under the scheduler under test: docs/writing-tests/payloads.md.
 // Needs hackbench and cyclictest where it is submitted (Debian: rt-tests).
 #include "ktstr/ktstr.h"
 #include "ktstr/payloads/cyclictest.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The ktstr authors
 
-// The one header test authors include. Guide: docs/writing-tests.md.
+// The one header test authors include. Guide: docs/writing-tests/.
 #ifndef KTSTR_KTSTR_KTSTR_H_
 #define KTSTR_KTSTR_KTSTR_H_
 

@@ -24,6 +24,7 @@ case ${1:-} in
   --tests)
     targets+=(
       //bpf:scx_fixture
+      //docs/writing-tests:guide
       //tests/e2e:dying_vmm
       //tests/e2e:e2e_test
       //tests/guest:broken

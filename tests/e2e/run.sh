@@ -13,7 +13,7 @@ cd "$(dirname "$0")/../.."
 
 # Two halves of about the same length. Those who share a lab host of their guests
 # (outcomes, fixtures under a watchdog) stay together.
-first='OutcomeTest.*:MixedOrderTest.*:WatchdogFixtureTest.*:VerifierTest.*'
+first='OutcomeTest.*:MixedOrderTest.*:WatchdogFixtureTest.*:VerifierTest.*:GuideTest.*'
 filters=("$first" "*-$first")
 while [[ $# -gt 0 ]]; do
   case $1 in
