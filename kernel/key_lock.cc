@@ -59,6 +59,12 @@ absl::Status AwaitRelease(const std::string& path, int watch, int cancel_fd) {
 
 }  // namespace
 
+KeyLock::~KeyLock() {
+  // To close it would not do: a child which another thread starts just now has
+  // both descriptors until its exec, which may close the note first.
+  if (lock_) flock(lock_.get(), LOCK_UN);
+}
+
 absl::StatusOr<KeyLock> KeyLock::Try(const std::string& path) {
   // Read-only, so that a failed attempt is no event for those who wait.
   ABSL_ASSIGN_OR_RETURN(UniqueFd lock, OpenFile(path, O_RDONLY | O_CREAT));

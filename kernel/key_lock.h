@@ -31,14 +31,15 @@ class KeyLock {
 
   KeyLock(KeyLock&&) noexcept = default;
   KeyLock& operator=(KeyLock&&) = delete;
+  ~KeyLock();
 
  private:
   KeyLock(UniqueFd note, UniqueFd lock)
       : note_(std::move(note)), lock_(std::move(lock)) {}
 
-  // Destroyed last first: the lock goes, then the note is closed, and that
-  // close is the event which Wait() waits for. The end of a process that dies
-  // with the lock is an event of its own.
+  // The lock goes, then the note is closed, and that close is the event which
+  // Wait() waits for. The end of a process that dies with the lock is an event
+  // of its own.
   UniqueFd note_;
   UniqueFd lock_;
 };

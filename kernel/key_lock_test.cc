@@ -11,6 +11,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
@@ -43,6 +44,30 @@ TEST_F(KeyLockTest, NamesTheHolder) {
 TEST_F(KeyLockTest, IsFreeAfterItsOwner) {
   { ASSERT_OK_AND_ASSIGN(KeyLock lock, KeyLock::Try(path_)); }
   EXPECT_OK(KeyLock::Try(path_).status());
+}
+
+// Between its fork and its exec a child of another thread has every descriptor.
+TEST_F(KeyLockTest, IsFreeAfterItsOwnerWhateverAChildHas) {
+  std::optional<KeyLock> held;
+  {
+    ASSERT_OK_AND_ASSIGN(KeyLock lock, KeyLock::Try(path_));
+    held.emplace(std::move(lock));
+  }
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  pid_t child = fork();
+  if (child == 0) {
+    close(ends[1]);
+    char byte;
+    _exit(read(ends[0], &byte, 1) == 0 ? 0 : 1);
+  }
+  close(ends[0]);
+  held.reset();
+  EXPECT_OK(KeyLock::Try(path_).status());
+  close(ends[1]);
+  int status = -1;
+  waitpid(child, &status, 0);
+  EXPECT_EQ(status, 0);
 }
 
 TEST_F(KeyLockTest, WaitIsWokenByTheRelease) {
