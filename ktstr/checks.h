@@ -66,13 +66,23 @@ struct JudgingProfile {
   double max_spread_pct = 15;
   // Time the host took away is subtracted from off-CPU time and gaps first.
   bool subtracts_stolen_time = false;
+  // A spread is only beyond its limit by more than this much of what it left: a
+  // few slices (20 ms is the default one of sched_ext) are no difference. Where
+  // a group had several CPUs, by the second beside it: a load balancer evens
+  // out what it finds when it comes by.
+  uint64_t slice_slack_ms = 0;
+  uint64_t balance_slack_ms = 0;
 
   static constexpr JudgingProfile Strict() { return {}; }
-  // The host has fewer CPUs than the guest.
-  static constexpr JudgingProfile Overcommitted() {
+  // The host has fewer CPUs than the guest, which has `cpus`. The kernel
+  // balances N busy CPUs every 16 * N ms, at worst every 32 * N
+  // (kernel/sched/fair.c, get_sd_balance_interval); granted are two rounds.
+  static constexpr JudgingProfile Overcommitted(int cpus) {
     return {.max_gap_ms = 3000,
             .max_spread_pct = 35,
-            .subtracts_stolen_time = true};
+            .subtracts_stolen_time = true,
+            .slice_slack_ms = 60,
+            .balance_slack_ms = 64 * static_cast<uint64_t>(cpus)};
   }
 };
 

@@ -48,9 +48,9 @@ TEST(ChecksTest, OnlyTheOvercommittedProfileIsRelaxed) {
   EXPECT_EQ(JudgingProfile::Strict().max_gap_ms, 2000u);
   EXPECT_EQ(JudgingProfile::Strict().max_spread_pct, 15);
   EXPECT_FALSE(JudgingProfile::Strict().subtracts_stolen_time);
-  EXPECT_EQ(JudgingProfile::Overcommitted().max_gap_ms, 3000u);
-  EXPECT_EQ(JudgingProfile::Overcommitted().max_spread_pct, 35);
-  EXPECT_TRUE(JudgingProfile::Overcommitted().subtracts_stolen_time);
+  EXPECT_EQ(JudgingProfile::Overcommitted(4).max_gap_ms, 3000u);
+  EXPECT_EQ(JudgingProfile::Overcommitted(4).max_spread_pct, 35);
+  EXPECT_TRUE(JudgingProfile::Overcommitted(4).subtracts_stolen_time);
 }
 
 }  // namespace

@@ -151,7 +151,7 @@ TEST(PlayTest, ARowsChecksAreOnTopOfTheTests) {
                      .checks = {.max_gap_ms = 7, .max_spread_pct = 20}};
   ASSERT_OK(Play(Context(parts), entry));
   EXPECT_EQ(given, (Checks{.max_gap_ms = 7, .max_spread_pct = 50}));
-  parts.profile = JudgingProfile::Overcommitted();
+  parts.profile = JudgingProfile::Overcommitted(4);
   ASSERT_OK(Play(Context(parts), entry));
   EXPECT_EQ(given, (Checks{.max_gap_ms = 7, .max_spread_pct = 80}));
 }

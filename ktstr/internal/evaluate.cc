@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/cpu_list.h"
+#include "ktstr/internal/judging_clock.h"
 #include "ktstr/internal/statistics.h"
 
 namespace ktstr::internal {
@@ -83,7 +84,6 @@ class Judge {
   void NoteSetupErrors();
   void Starvation();
   void Spread();
-  double SpreadSlack() const;
   void Gaps();
   void Isolation();
   void WorkRates();
@@ -204,23 +204,22 @@ void Judge::Starvation() {
   }
 }
 
-// In points.
-double Judge::SpreadSlack() const {
-  if (!profile_.subtracts_stolen_time) return 0;
-  if (least_counted_ns_ <= kSpreadSlackNs) return 100;
-  return 100.0 * kSpreadSlackNs / static_cast<double>(least_counted_ns_);
-}
-
 void Judge::Spread() {
   if (off_cpu_pct_.size() < 2) return;
-  evaluated_.spread = true;
-  double limit = checks_.max_spread_pct.value_or(profile_.max_spread_pct);
-  const double slack = SpreadSlack();
+  const double limit = checks_.max_spread_pct.value_or(profile_.max_spread_pct);
+  const uint64_t slack_ns = SpreadSlackNs(profile_, stats_.cpus);
+  const double slack =
+      slack_ns == 0
+          ? 0
+          : 100.0 * static_cast<double>(slack_ns) /
+                static_cast<double>(std::max<uint64_t>(least_counted_ns_, 1));
+  // In less time no spread could be beyond it.
+  evaluated_.spread |= limit >= 100 || limit + slack < 100;
   if (!(*stats_.spread_pct > limit + slack)) return;
   std::string in_time;
-  if (slack > 0) {
+  if (slack_ns > 0) {
     in_time = absl::StrFormat(
-        " and %d ms of the %.0f ms it left", kSpreadSlackNs / 1'000'000,
+        " and %d ms of the %.0f ms it left", slack_ns / 1'000'000,
         static_cast<double>(least_counted_ns_) / kNsPerMs);
   }
   Add(FindingKind::kUnfair,
@@ -389,40 +388,6 @@ void Evaluated::Merge(const Evaluated& other) {
   pages.Merge(other.pages);
 }
 
-uint64_t JudgedOffCpuNs(const WorkerReport& report,
-                        const JudgingProfile& profile) {
-  const uint64_t off_cpu =
-      report.off_cpu_ns - std::min(report.frozen_ns, report.off_cpu_ns);
-  if (!profile.subtracts_stolen_time || report.wall_time_ns == 0) {
-    return off_cpu;
-  }
-  // Off-CPU time is blocking, waiting in a run queue, or the host having taken
-  // the CPU. The last shows up as what the first two leave over; and the same
-  // share of the time in the queue was spent behind tasks that were stolen.
-  uint64_t explained = report.blocked_ns + report.schedstat_run_delay_ns;
-  uint64_t unexplained = off_cpu > explained ? off_cpu - explained : 0;
-  double share = std::min(1.0, static_cast<double>(report.stolen_ns) /
-                                   static_cast<double>(report.wall_time_ns));
-  uint64_t stolen =
-      std::min(unexplained, report.stolen_ns) +
-      static_cast<uint64_t>(static_cast<double>(report.schedstat_run_delay_ns) *
-                            share);
-  return off_cpu - std::min(stolen, off_cpu);
-}
-
-uint64_t CountedNs(const WorkerReport& report, const JudgingProfile& profile) {
-  const uint64_t left_out = report.off_cpu_ns - JudgedOffCpuNs(report, profile);
-  return report.wall_time_ns - std::min(left_out, report.wall_time_ns);
-}
-
-double JudgedOffCpuPct(const WorkerReport& report,
-                       const JudgingProfile& profile) {
-  const uint64_t counted = CountedNs(report, profile);
-  if (counted == 0) return 0;
-  return 100.0 * static_cast<double>(JudgedOffCpuNs(report, profile)) /
-         static_cast<double>(counted);
-}
-
 Verdict EvaluateGroup(const GroupEvidence& group, const Checks& checks,
                       const JudgingProfile& profile, Evaluated& evaluated) {
   return Judge(group, checks, profile, evaluated).Run();
@@ -443,7 +408,8 @@ std::vector<Finding> NotEvaluated(const Checks& checks,
   require(checks.max_gap_ms.has_value(), evaluated.gap, "max_gap_ms",
           "no worker reported, or not_starved is off");
   require(checks.max_spread_pct.has_value(), evaluated.spread, "max_spread_pct",
-          "no work group has two workers that reported, or not_starved is off");
+          "no work group has two workers that reported and time enough to tell "
+          "them apart, or not_starved is off");
   require(checks.max_throughput_cv.has_value(), evaluated.throughput_cv,
           "max_throughput_cv", "no work group has two workers with work done");
   require(checks.min_work_rate.has_value(), evaluated.work_rate,

@@ -57,25 +57,6 @@ Verdict EvaluateGroup(const GroupEvidence& group, const Checks& checks,
 std::vector<Finding> NotEvaluated(const Checks& checks,
                                   const Evaluated& evaluated);
 
-// Off-CPU time the judging clock counts: all but the frozen time, or less what
-// the host took as well.
-uint64_t JudgedOffCpuNs(const WorkerReport& report,
-                        const JudgingProfile& profile);
-
-// The time that clock counts: the wall time less what JudgedOffCpuNs leaves
-// out.
-uint64_t CountedNs(const WorkerReport& report, const JudgingProfile& profile);
-
-// Off-CPU time in percent of the counted time, [0, 100]: a host that takes most
-// of the time away must not make differences look small. 0 where none is left.
-double JudgedOffCpuPct(const WorkerReport& report,
-                       const JudgingProfile& profile);
-
-// On an overcommitted host a spread is only beyond its limit by more than this
-// much time: of what little it may have left, a few slices (20 ms is the
-// default one of sched_ext) are no difference.
-inline constexpr uint64_t kSpreadSlackNs = 60'000'000;
-
 }  // namespace ktstr::internal
 
 #endif  // KTSTR_KTSTR_INTERNAL_EVALUATE_H_

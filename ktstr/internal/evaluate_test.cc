@@ -8,6 +8,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "ktstr/internal/judging_clock.h"
 
 namespace ktstr::internal {
 namespace {
@@ -146,11 +147,11 @@ TEST(EvaluateTest, RelaxedLimitsApplyOnlyWhenOvercommitted) {
   worker.max_gap_ns = 2500 * kMs;
   EXPECT_FALSE(Evaluate({worker}).verdict.passed);
   EXPECT_TRUE(
-      Evaluate({worker}, Checks::Defaults(), JudgingProfile::Overcommitted())
+      Evaluate({worker}, Checks::Defaults(), JudgingProfile::Overcommitted(4))
           .verdict.passed);
   worker.max_gap_ns = 3001 * kMs;
   Judged judged =
-      Evaluate({worker}, Checks::Defaults(), JudgingProfile::Overcommitted());
+      Evaluate({worker}, Checks::Defaults(), JudgingProfile::Overcommitted(4));
   EXPECT_THAT(judged.kinds(), ElementsAre(FindingKind::kStuck));
   EXPECT_THAT(judged.verdict.findings[0].message,
               HasSubstr("overcommitted host: time stolen by the host"));
@@ -163,14 +164,14 @@ TEST(EvaluateTest, StolenTimeIsSubtractedOnlyWhenOvercommitted) {
   robbed.stolen_ns = 300 * kMs;
   EXPECT_EQ(JudgedOffCpuNs(robbed, JudgingProfile::Strict()), 400 * kMs);
   // 300 unexplained and stolen, and 30 % of the queue time behind stolen tasks.
-  EXPECT_EQ(JudgedOffCpuNs(robbed, JudgingProfile::Overcommitted()), 70 * kMs);
+  EXPECT_EQ(JudgedOffCpuNs(robbed, JudgingProfile::Overcommitted(4)), 70 * kMs);
 }
 
 TEST(EvaluateTest, StolenTimeNeverExceedsWhatIsUnexplained) {
   WorkerReport blocked = Worker(1000, 600);
   blocked.blocked_ns = 400 * kMs;
   blocked.stolen_ns = 1000 * kMs;
-  EXPECT_EQ(JudgedOffCpuNs(blocked, JudgingProfile::Overcommitted()),
+  EXPECT_EQ(JudgedOffCpuNs(blocked, JudgingProfile::Overcommitted(4)),
             400 * kMs);
 }
 
@@ -182,7 +183,7 @@ TEST(EvaluateTest, BusyHostDoesNotMakeDifferencesLookSmall) {
   WorkerReport starved = Worker(3000, 0);
   starved.schedstat_run_delay_ns = 3000 * kMs;
   starved.stolen_ns = 2400 * kMs;
-  const JudgingProfile profile = JudgingProfile::Overcommitted();
+  const JudgingProfile profile = JudgingProfile::Overcommitted(4);
   EXPECT_EQ(JudgedOffCpuPct(favoured, profile), 0);
   EXPECT_EQ(JudgedOffCpuPct(starved, profile), 100);
   Judged judged = Evaluate({favoured, starved}, Checks::Defaults(), profile);
@@ -199,7 +200,7 @@ TEST(EvaluateTest, BusyHostDoesNotMakeDifferencesLookSmall) {
 }
 
 TEST(EvaluateTest, FewSlicesOfWhatABusyHostLeftAreNoDifference) {
-  const JudgingProfile profile = JudgingProfile::Overcommitted();
+  const JudgingProfile profile = JudgingProfile::Overcommitted(4);
   // 200 ms left of one second: one worker had 160 of them, the other 60, which
   // are 20 and 70 %. Limit: 35 points and 60 of 200 ms, 65 in all.
   WorkerReport favoured = Worker(1000, 160);
@@ -230,6 +231,39 @@ TEST(EvaluateTest, FewSlicesOfWhatABusyHostLeftAreNoDifference) {
   other.stolen_ns = 1000 * kMs;
   EXPECT_EQ(CountedNs(other, profile), 0);
   EXPECT_EQ(JudgedOffCpuPct(other, profile), 0);
+}
+
+TEST(EvaluateTest, ALoadBalancerIsGivenTimeToComeBy) {
+  const JudgingProfile profile = JudgingProfile::Overcommitted(4);
+  auto worker = [](uint64_t left_ms, uint64_t cpu_ms, int cpu) {
+    WorkerReport report = Worker(2000, cpu_ms);
+    report.schedstat_run_delay_ns = (2000 - cpu_ms * 2000 / left_ms) * kMs;
+    report.stolen_ns = (2000 - left_ms) * kMs;
+    report.residences = {{.epoch = 0, .cpu = cpu}};
+    return report;
+  };
+  // Of 500 ms, one worker has 450, alone on its CPU, and each of the others
+  // fewer than 50: 87.6 points. Limit: 35 points and 60 + 64 * 4 ms of 500.
+  const std::vector<WorkerReport> short_run = {worker(500, 450, 0),
+                                               worker(500, 12, 1)};
+  ASSERT_EQ(CountedNs(short_run[0], profile), 500 * kMs);
+  ASSERT_NEAR(JudgedOffCpuPct(short_run[0], profile), 10, 0.1);
+  ASSERT_NEAR(JudgedOffCpuPct(short_run[1], profile), 97.6, 0.1);
+  Judged judged = Evaluate(short_run, Checks::Defaults(), profile);
+  EXPECT_THAT(judged.kinds(), Not(Contains(FindingKind::kUnfair)));
+  // On one CPU nobody has to be moved.
+  judged =
+      Evaluate({short_run[0], worker(500, 12, 0)}, Checks::Defaults(), profile);
+  EXPECT_THAT(judged.kinds(), Contains(FindingKind::kUnfair));
+  // In more time it would have come by: 35 points and 316 of 1900 ms.
+  judged = Evaluate({worker(1900, 1880, 0), worker(1900, 90, 1)},
+                    Checks::Defaults(), profile);
+  EXPECT_THAT(judged.kinds(), Contains(FindingKind::kUnfair));
+
+  // A limit that no spread could be beyond is none, and whoever set it is told.
+  judged = Evaluate({worker(400, 360, 0), worker(400, 10, 1)},
+                    Checks::Defaults().With({.max_spread_pct = 25}), profile);
+  EXPECT_FALSE(judged.evaluated.spread);
 }
 
 TEST(EvaluateTest, IsolationIsJudgedAgainstTheCpusetOfThatMoment) {

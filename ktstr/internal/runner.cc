@@ -98,8 +98,10 @@ ContextParts PartsOf(const TestEntry& test, const RunSettings& settings,
           .sched_pid = settings.sched_pid,
           .seed = settings.seed.value_or(1),
           .checks = checks.With(options.checks),
-          .profile = settings.is_overcommitted ? JudgingProfile::Overcommitted()
-                                               : JudgingProfile::Strict()};
+          .profile = settings.is_overcommitted
+                         ? JudgingProfile::Overcommitted(
+                               machine.topology->total_cpus())
+                         : JudgingProfile::Strict()};
 }
 
 }  // namespace
