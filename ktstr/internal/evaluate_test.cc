@@ -259,11 +259,6 @@ TEST(EvaluateTest, ALoadBalancerIsGivenTimeToComeBy) {
   judged = Evaluate({worker(1900, 1880, 0), worker(1900, 90, 1)},
                     Checks::Defaults(), profile);
   EXPECT_THAT(judged.kinds(), Contains(FindingKind::kUnfair));
-
-  // A limit that no spread could be beyond is none, and whoever set it is told.
-  judged = Evaluate({worker(400, 360, 0), worker(400, 10, 1)},
-                    Checks::Defaults().With({.max_spread_pct = 25}), profile);
-  EXPECT_FALSE(judged.evaluated.spread);
 }
 
 TEST(EvaluateTest, IsolationIsJudgedAgainstTheCpusetOfThatMoment) {
