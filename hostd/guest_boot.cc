@@ -128,6 +128,10 @@ absl::StatusOr<StartedGuest> StartedGuest::Start(
   machine.memory_mib =
       std::max(boot.memory_mib,
                MemoryFloorMib(boot.kernel->size_bytes(), *boot.initrds));
+  machine.details = boot.details;
+  if (!machine.details.nodes.empty()) {
+    machine.details.nodes[0].memory_mib += machine.memory_mib - boot.memory_mib;
+  }
   if (boot.performance) {
     machine.performance = boot.performance;
     machine.memory_mib =

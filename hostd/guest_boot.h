@@ -17,6 +17,7 @@
 #include "hostd/hello.h"
 #include "hostd/run_dir.h"
 #include "hostd/vmm_process.h"
+#include "model/machine_topology.h"
 #include "model/performance_spec.h"
 #include "model/topology.h"
 
@@ -38,6 +39,9 @@ struct GuestBootOptions {
 struct GuestBoot {
   int64_t epoch = 1;
   Topology topology;
+  // The nodes of a machine that is not uniform; the memory of the first one is
+  // raised with that of the machine.
+  MachineDetails details;
   // Raised to what kernel and initramfs need to unpack.
   int64_t memory_mib = 0;
   // Set: hardware of its own, or no guest at all.

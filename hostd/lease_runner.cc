@@ -12,6 +12,7 @@
 #include "base/status_macros.h"
 #include "hostd/classify.h"
 #include "hostd/expectation.h"
+#include "hostd/machine_layout.h"
 #include "hostd/performance_plan.h"
 #include "hostd/watchdog_override.h"
 #include "model/guest_layout.h"
@@ -199,6 +200,8 @@ absl::StatusOr<WatchResult> LeaseRunner::RunMachine(
   const ktstr::v1::VariantSpec& variant = attempt.variant();
   ABSL_RETURN_IF_ERROR(CheckAttempt(attempt));
   ABSL_ASSIGN_OR_RETURN(Topology topology, Topology::Parse(variant.topology()));
+  ABSL_ASSIGN_OR_RETURN(MachineDetails details,
+                        ReadMachineLayout(variant, topology));
   auto hardware = Hardware(variant, topology);
   if (absl::IsFailedPrecondition(hardware.status())) {
     WatchResult skipped;
@@ -229,6 +232,7 @@ absl::StatusOr<WatchResult> LeaseRunner::RunMachine(
       StartedGuest::Start(options_.boot, *run_dir_,
                           {.epoch = attempt.key().epoch(),
                            .topology = topology,
+                           .details = std::move(details),
                            .memory_mib = variant.memory_mib(),
                            .performance = *std::move(hardware),
                            .kargs = {kargs.begin(), kargs.end()},

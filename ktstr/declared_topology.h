@@ -30,6 +30,19 @@ struct DeclaredTopology {
   }
 };
 
+// One NUMA node of a machine that is not uniform.
+struct NodeDef {
+  int llcs = 0;  // 0: memory only, as of CXL; after all nodes with LLCs
+  int memory_mib = 0;
+  // As the nearest node with CPUs sees its memory. 0: 100 ns and 51,200 MB/s,
+  // memory-only nodes 300 ns and 20,480 MB/s.
+  int latency_ns = 0;
+  int bandwidth_mbps = 0;
+  int memory_side_cache_mib = 0;  // 0: none
+
+  friend constexpr bool operator==(const NodeDef&, const NodeDef&) = default;
+};
+
 // Which presets a test expands over.
 struct DeclaredConstraints {
   std::optional<int> min_numa_nodes;  // default 1

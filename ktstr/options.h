@@ -23,6 +23,12 @@ struct Options : TestOptions {
   constexpr Options& topology(const DeclaredTopology& value) {
     return TestOptions::topology = value, *this;
   }
+  constexpr Options& nodes(const FixedList<NodeDef, 8>& value) {
+    return TestOptions::nodes = value, *this;
+  }
+  constexpr Options& distances(const FixedList<int, 64>& value) {
+    return TestOptions::distances = value, *this;
+  }
   constexpr Options& constraints(const DeclaredConstraints& value) {
     return TestOptions::constraints = value, *this;
   }

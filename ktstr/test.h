@@ -46,6 +46,11 @@ struct TestOptions {
   // Unset: what the submission names, else the kernel's default.
   const SchedulerDef* scheduler = nullptr;
   DeclaredTopology topology;
+  // The base run's nodes one by one; they say how many nodes and LLCs and how
+  // much memory there is. `distances`: row by row, 10 from a node to itself, 11
+  // to 254 to others, symmetric; empty: 20.
+  FixedList<NodeDef, 8> nodes;
+  FixedList<int, 64> distances;
   DeclaredConstraints constraints;
   // Floor of guest RAM.
   std::optional<int> memory_mib;  // default 2048
@@ -117,6 +122,14 @@ constexpr bool IsPositiveIfSet(const std::optional<int>& value) {
 // With what the scheduler declares and the defaults below.
 constexpr DeclaredTopology TopologyOf(const TestOptions& options) {
   DeclaredTopology topology = options.topology;
+  if (!options.nodes.empty()) {
+    DeclaredTopology listed{.numa_nodes = 0, .llcs = 0};
+    for (const NodeDef& node : options.nodes) {
+      *listed.numa_nodes += node.llcs > 0 ? 1 : 0;
+      *listed.llcs += node.llcs;
+    }
+    topology = topology.Or(listed);
+  }
   if (options.scheduler != nullptr) {
     topology = topology.Or(options.scheduler->topology());
   }

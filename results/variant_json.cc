@@ -104,11 +104,25 @@ json ExpectationJson(const v1::Expectation& expectation) {
   return out;
 }
 
+json MachineJson(const v1::MachineLayout& machine) {
+  json out = {{"nodes", json::array()}, {"distances", machine.distances()}};
+  for (const v1::MachineNode& node : machine.nodes()) {
+    out["nodes"].push_back(
+        {{"llcs", node.llcs()},
+         {"memory_mib", node.memory_mib()},
+         {"latency_ns", node.latency_ns()},
+         {"bandwidth_mbps", node.bandwidth_mbps()},
+         {"memory_side_cache_mib", node.memory_side_cache_mib()}});
+  }
+  return out;
+}
+
 void AddSpec(const v1::VariantSpec& spec, json& out) {
   out["variant"] = spec.name();
   out["test_name"] = spec.test();
   out["preset"] = TextOrNull(spec.preset());
   out["topology"] = spec.topology();
+  out["machine"] = spec.has_machine() ? MachineJson(spec.machine()) : json();
   out["memory_mib"] = spec.memory_mib();
   out["profile"] = TextOrNull(spec.profile());
   out["active_flags"] = json::array();

@@ -59,11 +59,24 @@ json Format(const v1::Variant& variant) {
       nullptr, false);
 }
 
+TEST(VariantJsonTest, NodesOfAMachineAreInIt) {
+  v1::Variant variant = MakeVariant();
+  v1::MachineLayout& machine = *variant.mutable_spec()->mutable_machine();
+  machine.add_nodes()->set_llcs(2);
+  machine.add_nodes()->set_memory_mib(256);
+  for (int distance : {10, 17, 17, 10}) machine.add_distances(distance);
+  const json out = Format(variant);
+  EXPECT_EQ(out["machine"]["nodes"][0]["llcs"], 2);
+  EXPECT_EQ(out["machine"]["nodes"][1]["memory_mib"], 256);
+  EXPECT_EQ(out["machine"]["distances"], json({10, 17, 17, 10}));
+}
+
 TEST(VariantJsonTest, StoresTheEffectiveVariant) {
   json out = Format(MakeVariant());
   EXPECT_EQ(out["run_id"], "r1");
   EXPECT_EQ(out["test_name"], "steady");
   EXPECT_EQ(out["topology"], "1n2l2c1t");
+  EXPECT_TRUE(out["machine"].is_null());
   EXPECT_EQ(out["active_flags"], json({"llc", "steal"}));
   EXPECT_EQ(out["seed"], "18446744073709551615");
   EXPECT_EQ(out["kernel_version"], "6.12.117");

@@ -260,6 +260,9 @@ absl::StatusOr<std::vector<VariantDraft>> ToDrafts(
     spec.set_workers_per_cgroup(origin.test->workers_per_cgroup());
     spec.set_seed(variant.seed);
     spec.set_performance_mode(origin.test->performance_mode());
+    if (origin.test->has_machine() && variant.preset.empty()) {
+      *spec.mutable_machine() = origin.test->machine();
+    }
     FillPolicy(*origin.test, variant.run, spec);
     *spec.mutable_suite_libraries() = origin.suite->libraries();
     ABSL_RETURN_IF_ERROR(FillFiles(*origin.suite, *origin.test, spec));

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "ktstr/internal/registry.h"
+#include "model/machine_topology.h"
 #include "model/topology.h"
 #include "proto/suite.pb.h"
 
@@ -120,6 +121,56 @@ void Describe(const PayloadDef& from, v1::PayloadDescription* to) {
   Copy(from.include_files, to->mutable_include_files());
 }
 
+// `nodes` as they are, and as the machine's own rules judge them.
+absl::Status DescribeMachine(const TestOptions& options,
+                             const Topology& topology,
+                             v1::TestDescription* to) {
+  MachineDetails details;
+  int64_t memory_mib = 0;
+  for (const NodeDef& node : options.nodes) {
+    DeclaredNode& declared = details.nodes.emplace_back();
+    declared.llcs = node.llcs;
+    declared.memory_mib = node.memory_mib;
+    if (node.latency_ns != 0) declared.latency_ns = node.latency_ns;
+    if (node.bandwidth_mbps != 0) declared.bandwidth_mbps = node.bandwidth_mbps;
+    if (node.memory_side_cache_mib != 0) {
+      declared.memory_side_cache =
+          MemorySideCache{.size_mib = node.memory_side_cache_mib};
+    }
+    memory_mib += node.memory_mib;
+    v1::MachineNode* described = to->mutable_machine()->add_nodes();
+    described->set_llcs(node.llcs);
+    described->set_memory_mib(node.memory_mib);
+    described->set_latency_ns(node.latency_ns);
+    described->set_bandwidth_mbps(node.bandwidth_mbps);
+    described->set_memory_side_cache_mib(node.memory_side_cache_mib);
+  }
+  const size_t count = options.nodes.size();
+  if (!options.distances.empty() && options.distances.size() != count * count) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(options.distances.size(), " distances of ", count,
+                     " nodes; accepted are none or ", count * count));
+  }
+  for (size_t i = 0; i < options.distances.size(); ++i) {
+    if (i % count == 0) details.distances.emplace_back();
+    details.distances.back().push_back(options.distances[i]);
+    to->mutable_machine()->add_distances(options.distances[i]);
+  }
+  if (options.performance_mode) {
+    return absl::InvalidArgumentError(
+        "nodes are for machines without performance_mode");
+  }
+  // What a guest of so many CPUs has at least; it would not fit the nodes.
+  const int64_t least = std::max<int64_t>(
+      {256, int64_t{64} * topology.cpus(), options.memory_mib.value_or(0)});
+  if (memory_mib < least) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "its nodes have ", memory_mib, " MiB, needed are ", least));
+  }
+  to->set_memory_mib(static_cast<int32_t>(memory_mib));
+  return MachineTopology::Create(topology, memory_mib, details).status();
+}
+
 absl::Status Describe(const TestEntry& from, v1::TestDescription* to) {
   const TestOptions& options = from.options;
   to->set_name(std::string(from.name));
@@ -134,6 +185,10 @@ absl::Status Describe(const TestEntry& from, v1::TestDescription* to) {
   to->set_topology(topology->ToString());
   Describe(ConstraintsOf(options), to->mutable_constraints());
   to->set_memory_mib(options.memory_mib.value_or(2048));
+  if (!options.nodes.empty()) {
+    ABSL_RETURN_IF_ERROR(Annotate(DescribeMachine(options, *topology, to),
+                                  absl::StrCat("test ", to->name())));
+  }
   int64_t ns = DurationOf(options).count();
   to->mutable_duration()->set_seconds(ns / 1'000'000'000);
   to->mutable_duration()->set_nanos(static_cast<int32_t>(ns % 1'000'000'000));

@@ -115,6 +115,57 @@ TEST(ListingTest, DeclaredOptionsArrive) {
   EXPECT_TRUE(apple.ignored_by_default());
 }
 
+absl::StatusOr<v1::TestDescription> Listed(const TestOptions& options) {
+  const TestEntry entry{.name = "listed",
+                        .file = "f.cc",
+                        .line = 1,
+                        .options = options,
+                        .body = nullptr};
+  const TestEntry* entries[] = {&entry};
+  absl::StatusOr<std::string> bytes = DescribeSuite("suite", entries);
+  if (!bytes.ok()) return bytes.status();
+  v1::SuiteDescription suite;
+  EXPECT_TRUE(suite.ParseFromString(*bytes));
+  return suite.tests(0);
+}
+
+TEST(ListingTest, NodesSayWhatTheMachineIs) {
+  TestOptions options{.topology = {.cores = 2},
+                      .nodes = {{.llcs = 1, .memory_mib = 512},
+                                {.llcs = 1, .memory_mib = 300},
+                                {.memory_mib = 100, .latency_ns = 400}},
+                      .distances = {10, 20, 17, 20, 10, 30, 17, 30, 10}};
+  ASSERT_OK_AND_ASSIGN(v1::TestDescription test, Listed(options));
+  EXPECT_EQ(test.topology(), "2n2l2c1t");
+  EXPECT_EQ(test.memory_mib(), 912);
+  ASSERT_EQ(test.machine().nodes_size(), 3);
+  EXPECT_EQ(test.machine().nodes(2).llcs(), 0);
+  EXPECT_EQ(test.machine().nodes(2).latency_ns(), 400);
+  EXPECT_THAT(test.machine().distances(),
+              ElementsAre(10, 20, 17, 20, 10, 30, 17, 30, 10));
+}
+
+TEST(ListingTest, NodesThatMayNotBeAreNamed) {
+  const auto why = [](const TestOptions& options) {
+    return std::string(Listed(options).status().message());
+  };
+  EXPECT_THAT(why({.nodes = {{.llcs = 1, .memory_mib = 100}}}),
+              HasSubstr("test listed: its nodes have 100 MiB, needed are 256"));
+  EXPECT_THAT(
+      why({.nodes = {{.memory_mib = 300}, {.llcs = 1, .memory_mib = 1}}}),
+      HasSubstr("list memory-only nodes last"));
+  EXPECT_THAT(
+      why({.nodes = {{.llcs = 1, .memory_mib = 300}}, .distances = {10, 20}}),
+      HasSubstr("2 distances of 1 nodes; accepted are none or 1"));
+  EXPECT_THAT(
+      why({.nodes = {{.llcs = 1, .memory_mib = 300}, {.memory_mib = 300}},
+           .distances = {10, 5, 5, 10}}),
+      HasSubstr("distance"));
+  EXPECT_THAT(why({.nodes = {{.llcs = 1, .memory_mib = 300}},
+                   .performance_mode = true}),
+              HasSubstr("performance_mode"));
+}
+
 TEST(ListingTest, OptionsMayBeBuiltInAnyOrder) {
   const v1::TestDescription built = Linked().tests(1);
   EXPECT_EQ(built.repeat(), 2);

@@ -13,9 +13,10 @@ namespace {
 using ::testing::SizeIs;
 
 TEST(ChecksTest, EachPassesWhatIsSoundAndFindsWhatIsBroken) {
-  SubmitRun run = Submit({Program("checks"), "--filter", "ktstr/pairs",
-                          "--filter", "ktstr/crowd"});
-  ASSERT_THAT(run.results, SizeIs(2)) << run.out << run.err;
+  SubmitRun run =
+      Submit({Program("checks"), "--filter", "ktstr/pairs", "--filter",
+              "ktstr/crowd", "--filter", "ktstr/tiers"});
+  ASSERT_THAT(run.results, SizeIs(3)) << run.out << run.err;
   for (const VariantResult& result : run.results) {
     EXPECT_EQ(result.outcome, "PASS") << result.reason << result.finding_text;
   }

@@ -8,8 +8,10 @@
 #include <sched.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cstdint>
 #include <functional>
 #include <iterator>
 #include <string>
@@ -82,6 +84,16 @@ absl::Status MoveOut(pid_t pid) {
   CPU_SET(kElsewhere, &cpus);
   if (sched_setaffinity(pid, sizeof(cpus), &cpus) == 0) return absl::OkStatus();
   return absl::ErrnoToStatus(errno, "move a worker to another CPU");
+}
+
+// From the node with the CPUs to the one without.
+absl::Status MoveMemory(pid_t pid) {
+  const uint64_t from = 1 << 0, to = 1 << 1;
+  constexpr int kMaxNode = 64;
+  if (syscall(SYS_migrate_pages, pid, kMaxNode, &from, &to) >= 0) {
+    return absl::OkStatus();
+  }
+  return absl::ErrnoToStatus(errno, "move the memory of a worker");
 }
 
 // What is measured is the absence of work, so the body must not do any: it
@@ -259,6 +271,34 @@ absl::Status PlayBoth(const Context& ctx, const Pair& pair,
                     "\": ", finding.message, "; ");
   }
   return absl::OkStatus();
+}
+
+// Somebody moves its memory to the node that no CPU is near.
+const Pair kTiers = {
+    "max_slow_tier_ratio", FindingKind::kSlowTier,
+    [](const Context& ctx, bool is_broken) -> absl::StatusOr<Verdict> {
+      std::string failure;
+      ABSL_ASSIGN_OR_RETURN(
+          Verdict verdict,
+          run(ctx,
+              Backdrop{}.cgroup(
+                  Victim(ctx, WorkType::cache_pressure(
+                                  {.size_kb = 4 << 10, .stride = 4096}))),
+              {Step{}.hold(Hold::frac(0.5)),
+               Meddling(is_broken ? MoveMemory : Leave, failure)
+                   .hold(Hold::frac(0.5))},
+              Checks{.not_starved = false, .max_slow_tier_ratio = 0.1}));
+      if (!failure.empty()) return absl::InternalError(failure);
+      return verdict;
+    }};
+
+// PASS on a machine with memory that no CPU is near.
+KTSTR_TEST(tiers, .topology = {.cores = 2},
+           .nodes = {{.llcs = 1, .memory_mib = 256}, {.memory_mib = 512}},
+           .duration = 2s) {
+  std::string wrong;
+  ABSL_RETURN_IF_ERROR(PlayBoth(ctx, kTiers, wrong));
+  return wrong.empty() ? pass() : fail(wrong);
 }
 
 // Two workers on each of the guest's CPUs, for so long that each has some of a
