@@ -301,6 +301,34 @@ KTSTR_TEST(tiers, .topology = {.cores = 2},
   return wrong.empty() ? pass() : fail(wrong);
 }
 
+constexpr SchedulerDef kBalancing =
+    SchedulerDef{"balancing"}.sysctl("kernel.numa_balancing", "1");
+
+// The kernel moves its memory after it, or has no reason to.
+const Pair kMoved = {
+    "max_cross_node_migration_ratio", FindingKind::kCrossNodeMigration,
+    [](const Context& ctx, bool is_broken) {
+      Cgroup victim = Victim(
+          ctx, WorkType::cache_pressure({.size_kb = 16384, .stride = 4096}));
+      if (is_broken) victim.cpus(CpuSet::exact({kElsewhere}));
+      return run(
+          ctx, Backdrop{}.cgroup(std::move(victim)),
+          {Step{}.hold(Hold::frac(0.2)),
+           Step{}
+               .op(Op::set_cpuset(kVictim, CpuSet::exact({Here(ctx)})))
+               .hold(Hold::frac(0.8))},
+          Checks{.not_starved = false, .max_cross_node_migration_ratio = 0.05});
+    }};
+
+// PASS where the kernel balances NUMA nodes.
+KTSTR_TEST(moves_pages, .scheduler = &kBalancing,
+           .topology = {.numa_nodes = 2, .llcs = 2, .cores = 1},
+           .duration = 5s) {
+  std::string wrong;
+  ABSL_RETURN_IF_ERROR(PlayBoth(ctx, kMoved, wrong));
+  return wrong.empty() ? pass() : fail(wrong);
+}
+
 // Two workers on each of the guest's CPUs, for so long that each has some of a
 // small host's time; somebody meddles with one of those that begin last.
 absl::StatusOr<Verdict> PlayCrowd(const Context& ctx,
