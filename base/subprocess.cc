@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -19,7 +18,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "absl/time/clock.h"
+#include "base/clock.h"
+#include "base/poll.h"
 #include "base/status_macros.h"
 
 extern char** environ;
@@ -132,19 +132,17 @@ void AwaitParent(int hold_fd) {
   FailChild(report);
 }
 
+// When `timeout` from now is over.
+absl::Duration After(absl::Duration timeout) {
+  return RealClock().Monotonic() + timeout;
+}
+
 // Whether `fd` becomes readable, or its other end is closed.
-bool AwaitReadable(int fd, absl::Duration timeout) {
-  const absl::Time deadline = absl::Now() + timeout;
-  for (;;) {
-    const absl::Duration left =
-        std::max(deadline - absl::Now(), absl::ZeroDuration());
-    const timespec limit = absl::ToTimespec(left);
-    pollfd waited = {.fd = fd, .events = POLLIN, .revents = 0};
-    const int ready =
-        ppoll(&waited, 1, left == absl::InfiniteDuration() ? nullptr : &limit,
-              nullptr);
-    if (ready >= 0 || errno != EINTR) return ready != 0;
-  }
+absl::StatusOr<bool> AwaitReadable(int fd, absl::Duration deadline) {
+  pollfd awaited[] = {{.fd = fd, .events = POLLIN, .revents = 0}};
+  ABSL_ASSIGN_OR_RETURN(int ready,
+                        PollUntil(absl::MakeSpan(awaited), deadline));
+  return ready > 0;
 }
 
 }  // namespace
@@ -205,7 +203,8 @@ absl::StatusOr<Subprocess> Subprocess::Start(const CommandSpec& spec) {
   // Both sides set the group, so that it exists whoever runs first. A session
   // is the child's own doing, which a group made here would prevent.
   if (spec.new_process_group && !spec.controls_terminal) setpgid(pid, pid);
-  if (!AwaitReadable(report_read.get(), spec.exec_timeout)) {
+  if (!AwaitReadable(report_read.get(), After(spec.exec_timeout))
+           .value_or(true)) {
     child.Kill(SIGKILL).IgnoreError();
     child.Wait().IgnoreError();
     return absl::DeadlineExceededError(
@@ -269,21 +268,11 @@ absl::StatusOr<ExitStatus> Subprocess::Wait() {
 absl::StatusOr<ExitStatus> Subprocess::WaitFor(absl::Duration timeout) {
   if (is_reaped_) return exit_;
   if (timeout != absl::InfiniteDuration()) {
-    absl::Time deadline = absl::Now() + timeout;
-    while (true) {
-      pollfd waited = {.fd = pidfd_.get(), .events = POLLIN, .revents = 0};
-      int64_t left = std::max<int64_t>(
-          0, absl::ToInt64Milliseconds(deadline - absl::Now()));
-      int ready =
-          poll(&waited, 1,
-               static_cast<int>(std::min<int64_t>(left, 1000 * 1000 * 1000)));
-      if (ready > 0) break;
-      if (ready < 0 && errno != EINTR)
-        return absl::ErrnoToStatus(errno, "poll");
-      if (ready == 0) {
-        return absl::DeadlineExceededError(
-            absl::StrCat("process ", pid_, " still running"));
-      }
+    ABSL_ASSIGN_OR_RETURN(bool has_ended,
+                          AwaitReadable(pidfd_.get(), After(timeout)));
+    if (!has_ended) {
+      return absl::DeadlineExceededError(
+          absl::StrCat("process ", pid_, " still running"));
     }
   }
   int status = 0;
@@ -318,22 +307,20 @@ absl::StatusOr<CommandOutput> RunCommand(CommandSpec spec,
 
   CommandOutput output;
   std::string* texts[2] = {&output.out, &output.err};
-  absl::Time deadline = absl::Now() + timeout;
+  const absl::Duration deadline = After(timeout);
   while (readers[0].is_valid() || readers[1].is_valid()) {
     pollfd polled[2];
     for (int i = 0; i < 2; ++i) {
       polled[i] = {.fd = readers[i].get(), .events = POLLIN, .revents = 0};
     }
-    int64_t left = absl::ToInt64Milliseconds(deadline - absl::Now());
-    if (left <= 0) {
+    ABSL_ASSIGN_OR_RETURN(int ready,
+                          PollUntil(absl::MakeSpan(polled), deadline));
+    // One that never stops printing is always ready.
+    if (ready == 0 || RealClock().Monotonic() >= deadline) {
       return absl::DeadlineExceededError(absl::StrCat(
           spec.argv[0], " did not finish in ", absl::FormatDuration(timeout)));
     }
-    int ready =
-        poll(polled, 2,
-             static_cast<int>(std::min<int64_t>(left, 1000 * 1000 * 1000)));
-    if (ready < 0 && errno != EINTR) return absl::ErrnoToStatus(errno, "poll");
-    for (int i = 0; ready > 0 && i < 2; ++i) {
+    for (int i = 0; i < 2; ++i) {
       if (polled[i].revents == 0) continue;
       char buffer[65536];
       ssize_t count = read(readers[i].get(), buffer, sizeof(buffer));
@@ -345,7 +332,8 @@ absl::StatusOr<CommandOutput> RunCommand(CommandSpec spec,
       }
     }
   }
-  ABSL_ASSIGN_OR_RETURN(output.exit, child.WaitFor(deadline - absl::Now()));
+  ABSL_ASSIGN_OR_RETURN(output.exit,
+                        child.WaitFor(deadline - RealClock().Monotonic()));
   return output;
 }
 

@@ -4,7 +4,6 @@
 #include "hostd/guest_session.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -15,7 +14,8 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "base/clock.h"
+#include "base/poll.h"
 #include "base/status_macros.h"
 #include "grpcpp/create_channel_posix.h"
 #include "grpcpp/grpcpp.h"
@@ -47,21 +47,15 @@ absl::StatusOr<UniqueFd> ConnectUnix(const std::string& path) {
   return fd;
 }
 
-absl::Status AwaitReadable(int fd, int stop_fd, absl::Time deadline) {
-  while (true) {
-    int64_t left = absl::ToInt64Milliseconds(deadline - absl::Now());
-    if (left <= 0) {
-      return absl::DeadlineExceededError("vmm did not answer CONNECT in time");
-    }
-    pollfd polled[2] = {{.fd = fd, .events = POLLIN, .revents = 0},
-                        {.fd = stop_fd, .events = POLLIN, .revents = 0}};
-    int ready = poll(polled, 2, static_cast<int>(left) + 1);
-    if (ready < 0 && errno != EINTR) return absl::ErrnoToStatus(errno, "poll");
-    if (ready > 0 && polled[1].revents != 0) {
-      return absl::CancelledError("session cancelled");
-    }
-    if (ready > 0) return absl::OkStatus();
+absl::Status AwaitReadable(int fd, int stop_fd, absl::Duration deadline) {
+  pollfd fds[] = {{.fd = fd, .events = POLLIN, .revents = 0},
+                  {.fd = stop_fd, .events = POLLIN, .revents = 0}};
+  ABSL_ASSIGN_OR_RETURN(int ready, PollUntil(absl::MakeSpan(fds), deadline));
+  if (fds[1].revents != 0) return absl::CancelledError("session cancelled");
+  if (ready == 0) {
+    return absl::DeadlineExceededError("vmm did not answer CONNECT in time");
   }
+  return absl::OkStatus();
 }
 
 absl::Status FromGrpc(const grpc::Status& status) {
@@ -81,7 +75,7 @@ absl::StatusOr<UniqueFd> ConnectToGuest(const std::string& path, int port,
     return absl::UnavailableError(
         absl::StrCat("send CONNECT to vmm: ", strerror(errno)));
   }
-  absl::Time deadline = absl::Now() + timeout;
+  const absl::Duration deadline = RealClock().Monotonic() + timeout;
   std::string answer;
   // Byte by byte: what follows the line belongs to the stream.
   while (answer.empty() || answer.back() != '\n') {

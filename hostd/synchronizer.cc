@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "base/clock.h"
 #include "base/proto_time.h"
 #include "hostd/text.h"
 
@@ -135,7 +135,7 @@ bool Synchronizer::IsDrained() const {
   }
   if (attempts_->IsEmpty()) return true;
   return attempts_->IsIdle() && is_up_ != true &&
-         absl::Now() - last_success_ > options_.drain_limit;
+         RealClock().Monotonic() - last_success_ > options_.drain_limit;
 }
 
 void Synchronizer::NoteConnection(bool is_up, const std::string& words) {
@@ -147,7 +147,7 @@ void Synchronizer::NoteConnection(bool is_up, const std::string& words) {
 absl::Status Synchronizer::Run() {
   absl::Duration backoff = options_.min_backoff;
   bool is_first = true;
-  last_success_ = absl::Now();
+  last_success_ = RealClock().Monotonic();
   while (!IsDrained()) {
     {
       absl::MutexLock lock(&mutex_);
@@ -187,7 +187,7 @@ absl::Status Synchronizer::Run() {
       continue;
     }
     backoff = options_.min_backoff;
-    last_success_ = absl::Now();
+    last_success_ = RealClock().Monotonic();
     NoteConnection(true, "the coordinator answers");
     attempts_->Reconcile(call->response);
     if (options_.on_shells && !call->response.shells().empty()) {

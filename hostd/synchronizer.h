@@ -99,7 +99,7 @@ class Synchronizer {
   bool has_phase_news_ ABSL_GUARDED_BY(mutex_) = false;
   // Used by Run's thread only.
   std::optional<bool> is_up_;
-  absl::Time last_success_;
+  absl::Duration last_success_;  // of the monotonic clock
 };
 
 }  // namespace ktstr::hostd

@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -18,8 +17,10 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "absl/time/time.h"
+#include "base/clock.h"
 #include "base/cpu_list.h"
 #include "base/file.h"
+#include "base/poll.h"
 #include "base/status_macros.h"
 #include "base/unique_fd.h"
 #include "ktstr/internal/bounded_call.h"
@@ -65,20 +66,19 @@ absl::Status AwaitState(const std::string& dir, absl::string_view state,
                         absl::Duration timeout) {
   const std::string path = JoinPath(dir, "cgroup.events");
   ABSL_ASSIGN_OR_RETURN(UniqueFd events, OpenFile(path, O_RDONLY));
-  absl::Time deadline = absl::Now() + timeout;
+  const absl::Duration deadline = RealClock().Monotonic() + timeout;
   for (;;) {
     lseek(events.get(), 0, SEEK_SET);
     ABSL_ASSIGN_OR_RETURN(std::string text, ReadAll(events.get(), 4096));
     if (absl::StrContains(text, state)) return absl::OkStatus();
-    absl::Duration left = deadline - absl::Now();
-    if (left <= absl::ZeroDuration()) {
+    pollfd changed[] = {{.fd = events.get(), .events = POLLPRI, .revents = 0}};
+    ABSL_ASSIGN_OR_RETURN(int ready,
+                          PollUntil(absl::MakeSpan(changed), deadline));
+    if (ready == 0) {
       return absl::DeadlineExceededError(
           absl::StrCat(path, " does not say \"", state, "\" within ",
                        absl::FormatDuration(timeout)));
     }
-    pollfd changed{.fd = events.get(), .events = POLLPRI, .revents = 0};
-    timespec limit = absl::ToTimespec(left);
-    ppoll(&changed, 1, &limit, nullptr);
   }
 }
 

@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -19,6 +18,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
+#include "base/poll.h"
 #include "base/status_macros.h"
 
 namespace ktstr::internal {
@@ -39,19 +39,9 @@ absl::StatusOr<Pipe> MakePipe() {
   return Pipe{UniqueFd(fds[0]), UniqueFd(fds[1])};
 }
 
-// poll(2) until `deadline`; whether anything is ready.
-bool Poll(pollfd* fds, size_t count, absl::Duration deadline) {
-  for (;;) {
-    const absl::Duration left =
-        std::max(deadline - RealClock().Monotonic(), absl::ZeroDuration());
-    const timespec limit = absl::ToTimespec(left);
-    const int ready =
-        ppoll(fds, count, left == absl::InfiniteDuration() ? nullptr : &limit,
-              nullptr);
-    if (ready > 0) return true;
-    if (ready == 0) return false;
-    if (errno != EINTR) return false;
-  }
+// Whether anything is ready before `deadline`.
+bool Poll(absl::Span<pollfd> fds, absl::Duration deadline) {
+  return PollUntil(fds, deadline).value_or(0) > 0;
 }
 
 }  // namespace
@@ -107,7 +97,7 @@ class PayloadProcess::Drain {
           {.fd = streams_[0].fd.get(), .events = POLLIN, .revents = 0},
           {.fd = streams_[1].fd.get(), .events = POLLIN, .revents = 0},
           {.fd = stop_.get(), .events = POLLIN, .revents = 0}};
-      if (!Poll(fds, is_stopping ? 2 : 3, deadline)) return;
+      if (!Poll(absl::MakeSpan(fds, is_stopping ? 2 : 3), deadline)) return;
       for (int i = 0; i < 2; ++i) {
         if (fds[i].revents != 0) Read(streams_[i], buffer);
       }
@@ -184,12 +174,12 @@ PayloadProcess::~PayloadProcess() {
 
 bool PayloadProcess::has_ended() const {
   pollfd ended{.fd = process_.pidfd(), .events = POLLIN, .revents = 0};
-  return Poll(&ended, 1, absl::ZeroDuration());
+  return Poll(absl::MakeSpan(&ended, 1), absl::ZeroDuration());
 }
 
 bool PayloadProcess::AwaitEnd(absl::Duration deadline) {
   pollfd ended{.fd = process_.pidfd(), .events = POLLIN, .revents = 0};
-  return Poll(&ended, 1, deadline);
+  return Poll(absl::MakeSpan(&ended, 1), deadline);
 }
 
 void PayloadProcess::RequestStop(const PayloadStop& how) {
