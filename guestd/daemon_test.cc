@@ -203,6 +203,7 @@ class DaemonTest : public ::testing::Test {
     request.set_topology("1n2l2c2t");
     *request.mutable_duration() = ToProtoDuration(absl::Milliseconds(1500));
     request.set_workers_per_cgroup(3);
+    request.set_work_type("Mixed");
     request.set_seed(99);
     *request.mutable_test_timeout() = ToProtoDuration(absl::Seconds(30));
     return request;
@@ -268,7 +269,8 @@ TEST_F(DaemonTest, PassingTestWithoutScheduler) {
   EXPECT_THAT(received.reports, IsEmpty());
   EXPECT_EQ(received.test_log,
             "KTSTR_TOPOLOGY=1n2l2c2t\nKTSTR_DURATION_MS=1500\n"
-            "KTSTR_WORKERS=3\nKTSTR_SEED=99\nKTSTR_OVERCOMMITTED=1\n"
+            "KTSTR_WORKERS=3\nKTSTR_WORK_TYPE=Mixed\nKTSTR_SEED=99\n"
+            "KTSTR_OVERCOMMITTED=1\n"
             "KTSTR_SCHED_PID=(absent)\nKTSTR_CGROUP_ROOT=(absent)\n");
 }
 

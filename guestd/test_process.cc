@@ -48,6 +48,9 @@ std::vector<std::string> Environment(const v1::RunTestRequest& request,
                                 request.duration(), absl::ZeroDuration()))));
   entries.push_back(
       absl::StrCat("KTSTR_WORKERS=", request.workers_per_cgroup()));
+  if (!request.work_type().empty()) {
+    entries.push_back(absl::StrCat("KTSTR_WORK_TYPE=", request.work_type()));
+  }
   entries.push_back(absl::StrCat("KTSTR_SEED=", request.seed()));
   if (request.is_overcommitted()) entries.push_back("KTSTR_OVERCOMMITTED=1");
   if (scheduler_pid > 0) {

@@ -176,6 +176,7 @@ ktstr::v1::RunTestRequest LeaseRunner::MakeRequest(
   request.set_topology(variant.topology());
   *request.mutable_duration() = variant.duration();
   request.set_workers_per_cgroup(variant.workers_per_cgroup());
+  request.set_work_type(variant.work_type());
   request.set_seed(variant.seed());
   request.set_is_overcommitted(vcpus > options_.boot.host_cpus);
   return request;

@@ -13,6 +13,15 @@ std::optional<int> Context::sched_pid() const {
   return parts_.scheduler ? parts_.scheduler->pid() : parts_.sched_pid;
 }
 
+Work Context::swapped(Work work) const {
+  if (!parts_.work_type) return work;
+  const int group = parts_.work_type->group_size();
+  const int workers = work.worker_count().value_or(parts_.workers_per_cgroup);
+  const bool fits =
+      workers % group == 0 && (group == 1 || work.thread_count() == 1);
+  return fits ? std::move(work.type(*parts_.work_type)) : work;
+}
+
 void Context::record(std::string name, double value, std::string unit,
                      Polarity polarity) const {
   if (!parts_.on_record) return;

@@ -14,6 +14,7 @@
 #include "ktstr/internal/cgroup_tree.h"
 #include "ktstr/measurement.h"
 #include "ktstr/topology.h"
+#include "ktstr/work.h"
 
 namespace ktstr {
 
@@ -49,6 +50,8 @@ struct ContextParts {
   std::chrono::nanoseconds duration = std::chrono::seconds(1);
   std::chrono::nanoseconds settle{0};
   int workers_per_cgroup = 1;
+  // What whoever submitted wants in place of the work that may be swapped.
+  std::optional<WorkType> work_type;
   // Null where CPUs cannot be switched, or schedulers not be attached.
   CpuHotplug* cpus = nullptr;
   SchedulerControl* scheduler = nullptr;
@@ -77,6 +80,9 @@ class Context {
   // Pause after set-up that canned scenarios add to their first hold.
   std::chrono::nanoseconds settle() const { return parts_.settle; }
   int workers_per_cgroup() const { return parts_.workers_per_cgroup; }
+  // `work` with the type of `submit --work-type` in place of its own, if there
+  // is one and the workers make whole groups of it; else as it is.
+  Work swapped(Work work) const;
   // Of the scheduler that is attached now.
   std::optional<int> sched_pid() const;
   // The seed of every random choice of this run.

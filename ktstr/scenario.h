@@ -59,6 +59,9 @@ class Cgroup {
   }
   // Runs only when nothing else wants the CPU.
   Cgroup& idle() { return is_idle_ = true, *this; }
+  // Whoever submits may have its workers do something else (`--work-type`), as
+  // Context::swapped() has it.
+  Cgroup& swappable() { return is_swappable_ = true, *this; }
   // Another work group beside those there are, judged on its own.
   Cgroup& work(Work work) { return works_.push_back(std::move(work)), *this; }
 
@@ -86,6 +89,7 @@ class Cgroup {
   const std::optional<int>& cpu_weight() const { return weight_; }
   const std::optional<CpuMax>& cpu_limit() const { return cpu_max_; }
   bool is_idle() const { return is_idle_; }
+  bool is_swappable() const { return is_swappable_; }
   const std::vector<Work>& works() const { return works_; }
   const std::vector<Payload>& payloads() const { return payloads_; }
 
@@ -100,6 +104,7 @@ class Cgroup {
   std::optional<int> weight_;
   std::optional<CpuMax> cpu_max_;
   bool is_idle_ = false;
+  bool is_swappable_ = false;
   std::vector<Work> works_;
   std::vector<Payload> payloads_;
 };

@@ -27,6 +27,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
+using ::testing::UnorderedElementsAre;
 using namespace std::chrono_literals;
 
 // Shared CPUs may starve a short run: what is judged is named by the test.
@@ -112,6 +113,38 @@ TEST_F(ScenarioTest, CgroupsAreMadeFilledJudgedAndRemoved) {
   EXPECT_EQ(verdict->groups[0].work, "CpuSpin");
   EXPECT_EQ(verdict->groups[1].work, "YieldHeavy");
   EXPECT_EQ(verdict->groups[1].workers, 2);
+}
+
+TEST_F(ScenarioTest, WhoSubmitsMayHaveSwappableCgroupsDoSomethingElse) {
+  auto works = [this](const char* type) {
+    ContextParts parts;
+    parts.work_type = *WorkType::ByName(type);
+    Verdict verdict = Run(
+        Backdrop{}
+            .cgroup(Cgroup{"plain"})
+            .cgroup(Cgroup{"swapped"}.swappable())
+            .cgroup(
+                Cgroup{"pair"}.swappable().workers(2).type(WorkType::mixed()))
+            .cgroup(Cgroup{"threads"}.swappable().work(
+                Work{}.workers(2).threads(2)))
+            .op(Op::add_cgroup("spawned"))
+            .op(Op::spawn("spawned", Work{})),
+        {Step{}.hold(1ms)}, kNoChecks, std::move(parts));
+    std::vector<std::string> names;
+    for (const GroupStats& group : verdict.groups) {
+      names.push_back(group.cgroup + ": " + group.work);
+    }
+    return names;
+  };
+  EXPECT_THAT(works("YieldHeavy"),
+              UnorderedElementsAre("plain: CpuSpin", "swapped: YieldHeavy",
+                                   "pair: YieldHeavy", "threads: YieldHeavy",
+                                   "spawned: CpuSpin"));
+  // Only whole pairs, of processes.
+  EXPECT_THAT(
+      works("PipeIo"),
+      UnorderedElementsAre("plain: CpuSpin", "swapped: CpuSpin", "pair: PipeIo",
+                           "threads: CpuSpin", "spawned: CpuSpin"));
 }
 
 TEST_F(ScenarioTest, WhatAStepMadeEndsWithItAndTheBackdropStays) {

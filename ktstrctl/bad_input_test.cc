@@ -48,6 +48,9 @@ TEST_F(BadInputTest, UnknownCommandGetsASuggestion) {
 
 TEST_F(BadInputTest, UnknownTestGetsASuggestion) {
   ExpectRefused(Submit({"--filter", "pases"}), "did you mean passes");
+  ExpectRefused(Submit({"--work-type", "YieldHevy"}),
+                "fake_suite: --work-type: there is no work type \"YieldHevy\" "
+                "(did you mean YieldHeavy?); there are CpuSpin, YieldHeavy");
 }
 
 TEST_F(BadInputTest, FilterThatMatchesNoVariant) {

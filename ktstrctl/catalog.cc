@@ -37,6 +37,8 @@ absl::StatusOr<Catalog> ReadCatalog() {
   ABSL_ASSIGN_OR_RETURN(catalog.program, FindProgramOfOurs(kProgram));
   ABSL_ASSIGN_OR_RETURN(v1::SuiteDescription suite, ListSuite(catalog.program));
   catalog.scenarios.assign(suite.tests().begin(), suite.tests().end());
+  catalog.work_types.assign(suite.work_types().begin(),
+                            suite.work_types().end());
   auto key = [](const v1::TestDescription& test) {
     return std::tie(test.scenario().category(), test.name());
   };

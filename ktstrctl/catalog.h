@@ -17,6 +17,8 @@ struct Catalog {
   std::string program;  // path
   // By category, then name.
   std::vector<v1::TestDescription> scenarios;
+  // Names that HostRunOptions.work_type may have.
+  std::vector<std::string> work_types;
 };
 
 // Asks the program.

@@ -318,6 +318,8 @@ void AddHostCommands(CLI::App& app, Command& chosen) {
   run->add_option("--duration", flags->duration, "Of each, such as 20s");
   run->add_option("--workers", flags->run.workers, "Workers a cgroup")
       ->check(CLI::Range(1, 4096));
+  run->add_option("--work-type", flags->run.work_type,
+                  "What swappable workers do, by name (\"YieldHeavy\")");
   run->add_option("--seed", flags->run.seed, "Of random choices");
   run->add_flag("--overcommitted", flags->run.is_overcommitted,
                 "This machine shares its CPUs: judge by what it was given");

@@ -65,6 +65,9 @@ void AddSubmitCommand(CLI::App& app, Command& chosen) {
       ->add_option("--seed", options->seed,
                    "Source of all random choices (default: drawn)")
       ->check(CheckSeed);
+  submit->add_option("--work-type", options->work_type,
+                     "What the workers of swappable cgroups do, by name "
+                     "(\"YieldHeavy\")");
   submit->add_option("--max-attempts", options->max_attempts,
                      "Tries of a variant whose attempts miss, 1 to 100");
   submit->add_flag("--quiet", options->is_quiet,

@@ -25,6 +25,7 @@
 #include "base/subprocess.h"
 #include "base/unique_fd.h"
 #include "gauntlet/profiles.h"
+#include "ktstrctl/work_type_option.h"
 #include "proto/test_frame.pb.h"
 
 namespace ktstr::ktstrctl {
@@ -126,6 +127,9 @@ class ScenarioProcess {
                      absl::ToInt64Milliseconds(options_.duration)),
         absl::StrCat("KTSTR_WORKERS=", options_.workers),
         absl::StrCat("KTSTR_SEED=", options_.seed)};
+    if (!options_.work_type.empty()) {
+      entries.push_back(absl::StrCat("KTSTR_WORK_TYPE=", options_.work_type));
+    }
     if (options_.is_overcommitted) entries.push_back("KTSTR_OVERCOMMITTED=1");
     if (std::find(variant_.flags.begin(), variant_.flags.end(), kNoCtrl) ==
         variant_.flags.end()) {
@@ -216,6 +220,7 @@ absl::StatusOr<std::vector<HostVariant>> PlanHostRun(
   ABSL_ASSIGN_OR_RETURN(
       std::vector<v1::TestDescription> scenarios,
       ChooseScenarios(catalog, options.category, options.scenarios));
+  ABSL_RETURN_IF_ERROR(CheckWorkType(options.work_type, catalog.work_types));
   gauntlet::Profile active;
   if (options.has_flags) {
     ABSL_ASSIGN_OR_RETURN(
@@ -284,6 +289,7 @@ v1::Variant RunOnHost(const std::string& program, const HostVariant& variant,
   for (const std::string& flag : variant.flags) spec.add_flags(flag);
   spec.mutable_scheduler()->set_name("host");
   spec.set_workers_per_cgroup(options.workers);
+  spec.set_work_type(options.work_type);
   spec.set_seed(options.seed);
   *spec.mutable_duration() = ToProtoDuration(options.duration);
   done.set_state(v1::DONE);

@@ -23,6 +23,7 @@ struct HostRunOptions {
   absl::Duration duration = absl::Seconds(20);
   int workers = 4;
   uint64_t seed = 1;
+  std::string work_type;  // of swappable cgroups; empty: their own
   // Flags the scheduler that runs here was started with; see PlanHostRun().
   std::vector<std::string> flags;
   bool has_flags = false;

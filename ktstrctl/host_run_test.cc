@@ -90,6 +90,9 @@ TEST(PlanHostRunTest, UnknownNamesAreRefused) {
   EXPECT_THAT(PlanHostRun(Three(), {.scenarios = {"plane"}}),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("did you mean plain?")));
+  EXPECT_THAT(PlanHostRun(Three(), {.work_type = "Dreaming"}),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("no work type \"Dreaming\"")));
   EXPECT_THAT(PlanHostRun(Three(), {.flags = {"warp"}, .has_flags = true}),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("warp")));
 }

@@ -26,6 +26,7 @@
 #include "ktstrctl/submitted_kernel.h"
 #include "ktstrctl/suite.h"
 #include "ktstrctl/test_files.h"
+#include "ktstrctl/work_type_option.h"
 #include "proto/fleet.pb.h"
 #include "results/result_directory.h"
 
@@ -73,6 +74,18 @@ absl::Status CheckFilters(const SubmitOptions& options,
     }
   }
   return filter.CheckEveryPatternMatched(names);
+}
+
+absl::Status CheckWorkTypes(const SubmitOptions& options,
+                            const v1::SubmitRequest& request) {
+  for (const v1::SubmittedSuite& suite : request.suites()) {
+    const v1::SuiteDescription& description = suite.description();
+    ABSL_RETURN_IF_ERROR(Annotate(
+        CheckWorkType(options.work_type, {description.work_types().begin(),
+                                          description.work_types().end()}),
+        absl::StrCat("suite ", description.name())));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status AddSuites(const SubmitOptions& options, Submission& submission) {
@@ -133,6 +146,7 @@ absl::StatusOr<Submission> PrepareSubmission(const SubmitOptions& options) {
   v1::SubmitRequest& request = *submission.request;
   ABSL_RETURN_IF_ERROR(AddSuites(options, submission));
   ABSL_RETURN_IF_ERROR(CheckFilters(options, request));
+  ABSL_RETURN_IF_ERROR(CheckWorkTypes(options, request));
   ABSL_RETURN_IF_ERROR(CheckPlaces(options));
   ABSL_ASSIGN_OR_RETURN(kernel::KernelCache cache, kernel::KernelCache::Open());
   ABSL_ASSIGN_OR_RETURN(std::vector<kernel::ResolvedKernel> kernels,
@@ -156,6 +170,7 @@ absl::StatusOr<Submission> PrepareSubmission(const SubmitOptions& options) {
   for (const std::string& filter : options.filters) request.add_filters(filter);
   request.set_request_id(MakeRequestId());
   request.set_seed(options.seed);
+  request.set_work_type(options.work_type);
   request.set_max_attempts(options.max_attempts);
   request.set_project_commit(ProjectCommit());
   return submission;

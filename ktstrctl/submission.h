@@ -31,8 +31,9 @@ struct SubmitOptions {
   bool is_json = false;
   std::string junit_path;
   std::string output_dir = "ktstr-results";
-  uint64_t seed = 0;     // 0: the coordinator draws one
-  int max_attempts = 0;  // 0: the coordinator's default
+  uint64_t seed = 0;      // 0: the coordinator draws one
+  std::string work_type;  // of swappable cgroups; empty: their own
+  int max_attempts = 0;   // 0: the coordinator's default
   bool is_quiet = false;
 };
 

@@ -152,6 +152,7 @@ void AddSpec(const v1::VariantSpec& spec, json& out) {
   out["duration_ms"] =
       spec.has_duration() ? json(Milliseconds(spec.duration())) : json();
   out["workers_per_cgroup"] = spec.workers_per_cgroup();
+  out["work_type"] = TextOrNull(spec.work_type());
   out["performance_mode"] = spec.performance_mode();
   out["expectation"] =
       spec.has_expectation() ? ExpectationJson(spec.expectation()) : json();
@@ -402,8 +403,8 @@ void AddResult(const v1::Variant& variant, json& out) {
 // Keys of the format whose source does not exist yet: null says "not known".
 void AddNotCollected(json& out) {
   for (const char* key :
-       {"kernel_commit", "payload", "metrics", "monitor", "work_type",
-        "kvm_stats", "sysctls", "kargs", "cleanup_duration_ms"}) {
+       {"kernel_commit", "payload", "metrics", "monitor", "kvm_stats",
+        "sysctls", "kargs", "cleanup_duration_ms"}) {
     out[key] = nullptr;
   }
 }

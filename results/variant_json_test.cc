@@ -27,6 +27,7 @@ v1::Variant MakeVariant() {
   spec.mutable_scheduler()->set_name("scx_simple");
   spec.mutable_kernel()->set_label("kernel_6_12");
   spec.mutable_kernel()->set_version("6.12.1");
+  spec.set_work_type("YieldHeavy");
   spec.set_seed(18446744073709551615u);
   v1::AttemptResult& result = *variant.mutable_result();
   result.set_outcome(v1::FAIL);
@@ -78,6 +79,7 @@ TEST(VariantJsonTest, StoresTheEffectiveVariant) {
   EXPECT_EQ(out["topology"], "1n2l2c1t");
   EXPECT_TRUE(out["machine"].is_null());
   EXPECT_EQ(out["active_flags"], json({"llc", "steal"}));
+  EXPECT_EQ(out["work_type"], "YieldHeavy");
   EXPECT_EQ(out["seed"], "18446744073709551615");
   EXPECT_EQ(out["kernel_version"], "6.12.117");
   EXPECT_EQ(out["attempt_epoch"], 2);

@@ -7,7 +7,9 @@
 #include <string>
 #include <utility>
 
+#include "absl/algorithm/container.h"
 #include "absl/container/flat_hash_set.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "base/proto_time.h"
 #include "base/status_macros.h"
@@ -148,6 +150,16 @@ absl::Status CheckDimensions(const v1::SubmitRequest& request) {
                      " has no program");
     }
   }
+  for (const v1::SubmittedSuite& suite : request.suites()) {
+    if (request.work_type().empty() ||
+        absl::c_linear_search(suite.description().work_types(),
+                              request.work_type())) {
+      continue;
+    }
+    return Invalid("work type \"",
+                   absl::CHexEscape(request.work_type().substr(0, 64)),
+                   "\" is none of suite ", suite.description().name());
+  }
   if (request.max_attempts() < 0 || request.max_attempts() > kMaxAttempts) {
     return Invalid("max_attempts is ", request.max_attempts(),
                    ", accepted are 1 to ", kMaxAttempts, ", or 0 for 3");
@@ -258,6 +270,7 @@ absl::StatusOr<std::vector<VariantDraft>> ToDrafts(
     *spec.mutable_suite() = origin.suite->binary();
     *spec.mutable_duration() = origin.test->duration();
     spec.set_workers_per_cgroup(origin.test->workers_per_cgroup());
+    spec.set_work_type(request.work_type());
     spec.set_seed(variant.seed);
     spec.set_performance_mode(origin.test->performance_mode());
     if (origin.test->has_machine() && variant.preset.empty()) {

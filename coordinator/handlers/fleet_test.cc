@@ -242,6 +242,7 @@ TEST_F(FleetTest, BadRequestsAreRefusedByName) {
   refused([](auto& r) { r.add_presets("tiny"); }, "tiny-1llc");
   refused([](auto& r) { r.add_filters("nope*"); }, "nope*");
   refused([](auto& r) { r.set_max_attempts(101); }, "max_attempts");
+  refused([](auto& r) { r.set_work_type("Dreaming"); }, "\"Dreaming\"");
   refused([](auto& r) { r.mutable_kernels(0)->set_label("a/b"); }, "a/b");
   refused([](auto& r) { r.mutable_kernels(0)->clear_image(); }, "kernel k");
   refused([](auto& r) { *r.add_kernels() = r.kernels(0); }, "given twice");

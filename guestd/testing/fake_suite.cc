@@ -56,8 +56,9 @@ void SendVerdict(bool passed) {
 
 void PrintEnvironment() {
   for (const char* name :
-       {"KTSTR_TOPOLOGY", "KTSTR_DURATION_MS", "KTSTR_WORKERS", "KTSTR_SEED",
-        "KTSTR_OVERCOMMITTED", "KTSTR_SCHED_PID", "KTSTR_CGROUP_ROOT"}) {
+       {"KTSTR_TOPOLOGY", "KTSTR_DURATION_MS", "KTSTR_WORKERS",
+        "KTSTR_WORK_TYPE", "KTSTR_SEED", "KTSTR_OVERCOMMITTED",
+        "KTSTR_SCHED_PID", "KTSTR_CGROUP_ROOT"}) {
     const char* value = getenv(name);
     printf("%s=%s\n", name, value == nullptr ? "(absent)" : value);
   }

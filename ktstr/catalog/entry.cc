@@ -31,7 +31,8 @@ absl::StatusOr<Verdict> PlaySteady(const Context& ctx, const Entry& entry,
     const Work work = works.empty()                        ? Work{}
                       : i < static_cast<int>(works.size()) ? works[i]
                                                            : works[0];
-    step.op(Op::spawn(Cg(i), work));
+    const bool is_plain = work.work_type().kind == WorkType::Kind::kCpuSpin;
+    step.op(Op::spawn(Cg(i), is_plain ? ctx.swapped(work) : work));
   }
   std::vector<Step> steps;
   if (ctx.settle().count() > 0) {

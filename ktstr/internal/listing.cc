@@ -4,11 +4,13 @@
 #include "ktstr/internal/listing.h"
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "ktstr/internal/registry.h"
+#include "ktstr/work_type.h"
 #include "model/machine_topology.h"
 #include "model/topology.h"
 #include "proto/suite.pb.h"
@@ -245,6 +247,9 @@ absl::StatusOr<std::string> DescribeSuite(
   suite.set_format_version(kFormatVersion);
   suite.set_name(suite_name);
   suite.set_arch(kArch);
+  for (std::string& name : WorkType::Names()) {
+    suite.add_work_types(std::move(name));
+  }
   for (const TestEntry* test : sorted) {
     ABSL_RETURN_IF_ERROR(Describe(*test, suite.add_tests()));
   }

@@ -15,6 +15,7 @@ namespace ktstr {
 namespace {
 
 using ::absl_testing::StatusIs;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -80,6 +81,7 @@ TEST(ListingTest, EveryLinkedTestIsListedByName) {
   EXPECT_EQ(suite.tests(0).name(), "apple");
   EXPECT_EQ(suite.tests(1).name(), "built");
   EXPECT_EQ(suite.tests(2).name(), "zebra");
+  EXPECT_THAT(suite.work_types(), Contains("YieldHeavy"));
 }
 
 TEST(ListingTest, DefaultsAreResolved) {

@@ -51,6 +51,11 @@ absl::StatusOr<RunSettings> ReadRunSettings(const EnvironmentReader& read) {
   if (duration_ms) settings.duration = std::chrono::milliseconds(*duration_ms);
   ABSL_ASSIGN_OR_RETURN(settings.workers,
                         ReadNumber(read, "KTSTR_WORKERS", 1, kMaxWorkers));
+  if (const char* name = read("KTSTR_WORK_TYPE"); name != nullptr) {
+    absl::StatusOr<WorkType> type = WorkType::ByName(name);
+    if (!type.ok()) return Annotate(type.status(), "KTSTR_WORK_TYPE");
+    settings.work_type = *std::move(type);
+  }
   ABSL_ASSIGN_OR_RETURN(settings.sched_pid,
                         ReadNumber(read, "KTSTR_SCHED_PID", 1, kMaxInt));
   ABSL_ASSIGN_OR_RETURN(settings.control_fd,

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "ktstr/work_type.h"
 #include "model/topology.h"
 
 namespace ktstr::internal {
@@ -20,6 +21,7 @@ namespace ktstr::internal {
 //   KTSTR_TOPOLOGY       declared topology, "1n2l2c2t"
 //   KTSTR_DURATION_MS    scenario budget
 //   KTSTR_WORKERS        workers per cgroup
+//   KTSTR_WORK_TYPE      name of the work type of swappable cgroups
 //   KTSTR_SEED           seed of every random choice
 //   KTSTR_OVERCOMMITTED  "1": the host has fewer CPUs than the guest
 //   KTSTR_SCHED_PID      scheduler process; absent for the kernel's default
@@ -32,6 +34,7 @@ struct RunSettings {
   std::optional<Topology> topology;
   std::optional<std::chrono::nanoseconds> duration;
   std::optional<int> workers;
+  std::optional<WorkType> work_type;
   std::optional<uint64_t> seed;
   bool is_overcommitted = false;
   std::optional<int> sched_pid;

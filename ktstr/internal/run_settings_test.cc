@@ -39,6 +39,7 @@ TEST(RunSettingsTest, ReadsEverythingGuestdSays) {
                              {"KTSTR_TOPOLOGY", "1n2l2c2t"},
                              {"KTSTR_DURATION_MS", "1500"},
                              {"KTSTR_WORKERS", "4"},
+                             {"KTSTR_WORK_TYPE", "YieldHeavy"},
                              {"KTSTR_SEED", "18446744073709551615"},
                              {"KTSTR_OVERCOMMITTED", "1"},
                              {"KTSTR_CPU_CONTROLLER", "1"},
@@ -48,6 +49,7 @@ TEST(RunSettingsTest, ReadsEverythingGuestdSays) {
   EXPECT_EQ(settings.topology->ToString(), "1n2l2c2t");
   EXPECT_EQ(settings.duration, std::chrono::milliseconds(1500));
   EXPECT_EQ(settings.workers, 4);
+  EXPECT_EQ(settings.work_type->name(), "YieldHeavy");
   EXPECT_EQ(settings.seed, 18446744073709551615u);
   EXPECT_TRUE(settings.is_overcommitted);
   EXPECT_TRUE(settings.has_cpu_controller);
@@ -58,6 +60,7 @@ TEST(RunSettingsTest, ReadsEverythingGuestdSays) {
 TEST(RunSettingsTest, NamesTheVariableThatDoesNotFit) {
   for (const auto& [name, value] :
        {std::pair("KTSTR_FRAMES_FD", "-1"), std::pair("KTSTR_DURATION_MS", "0"),
+        std::pair("KTSTR_WORK_TYPE", "Dreaming"),
         std::pair("KTSTR_WORKERS", "many"), std::pair("KTSTR_SEED", "-4"),
         std::pair("KTSTR_OVERCOMMITTED", "2"),
         std::pair("KTSTR_CPU_CONTROLLER", "yes"),

@@ -246,6 +246,9 @@ absl::Status Stage::Spawn(const std::string& cgroup, const Work& work,
 }
 
 absl::Status Stage::Make(const Cgroup& definition, Owner owner) {
+  auto work_of = [&](const Work& work) {
+    return definition.is_swappable() ? context_.swapped(work) : work;
+  };
   auto make = [&]() -> absl::Status {
     ABSL_RETURN_IF_ERROR(AddCgroup(definition.name(), owner));
     if (definition.cpuset()) {
@@ -253,10 +256,10 @@ absl::Status Stage::Make(const Cgroup& definition, Owner owner) {
     }
     ABSL_RETURN_IF_ERROR(SetAttributes(definition));
     if (definition.works().empty() && definition.payloads().empty()) {
-      return Spawn(definition.name(), Work{}, owner);
+      return Spawn(definition.name(), work_of(Work{}), owner);
     }
     for (const Work& work : definition.works()) {
-      ABSL_RETURN_IF_ERROR(Spawn(definition.name(), work, owner));
+      ABSL_RETURN_IF_ERROR(Spawn(definition.name(), work_of(work), owner));
     }
     for (const Cgroup::Payload& payload : definition.payloads()) {
       ABSL_RETURN_IF_ERROR(RunPayload(payload.def, payload.args,

@@ -19,6 +19,8 @@ ktstr::v1::SuiteDescription Describe() {
   suite.set_format_version(1);
   suite.set_name("fake_suite");
   suite.set_arch("x86_64");
+  suite.add_work_types("CpuSpin");
+  suite.add_work_types("YieldHeavy");
   for (const char* name :
        {"passes", "fails", "errors", "misses", "skips", "hangs", "dies"}) {
     ktstr::v1::TestDescription& test = *suite.add_tests();
