@@ -11,6 +11,7 @@
 #include "base/proto_time.h"
 #include "base/status_macros.h"
 #include "hostd/classify.h"
+#include "hostd/cleanup.h"
 #include "hostd/expectation.h"
 #include "hostd/machine_layout.h"
 #include "hostd/performance_plan.h"
@@ -122,8 +123,11 @@ ktstr::v1::AttemptResult LeaseRunner::Run(const ktstr::v1::Attempt& attempt,
   absl::Duration started = options_.boot.clock->Monotonic();
   absl::Time wall = options_.boot.clock->Now();
   absl::StatusOr<WatchResult> watch = RunMachine(attempt, control);
+  const absl::Duration gone_at = options_.boot.clock->Monotonic();
+  std::optional<absl::Duration> finished_at;
   Evidence evidence;
   if (watch.ok()) {
+    finished_at = watch->finished_at;
     evidence = watch->evidence;
     FillFromWatch(*std::move(watch), &result);
   } else {
@@ -131,6 +135,14 @@ ktstr::v1::AttemptResult LeaseRunner::Run(const ktstr::v1::Attempt& attempt,
     evidence.stop = control->reason();
   }
   Classification judged = Classify(evidence);
+  if (finished_at) {
+    const absl::Duration took = gone_at - *finished_at;
+    *result.mutable_cleanup_time() = ToProtoDuration(took);
+    const ktstr::v1::VariantSpec& variant = attempt.variant();
+    if (variant.has_cleanup_budget() && evidence.verdict) {
+      JudgeCleanup(took, FromProtoDuration(variant.cleanup_budget()), &judged);
+    }
+  }
   ApplyExpectation(attempt.variant().expectation(),
                    result.scheduler_exit().kind(), &judged);
   if (result.has_watchdog() && !result.watchdog().had_effect()) {

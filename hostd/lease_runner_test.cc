@@ -131,6 +131,21 @@ class LeaseRunnerTest : public ::testing::Test {
   absl::Duration took_;
 };
 
+TEST_F(LeaseRunnerTest, AGuestThatIsDoneMustGoAwayInTime) {
+  const ktstr::v1::AttemptResult passed = Run("pass");
+  EXPECT_EQ(passed.outcome(), ktstr::v1::PASS);
+  EXPECT_TRUE(passed.has_cleanup_time());
+
+  attempt_.mutable_variant()->mutable_cleanup_budget()->set_nanos(1);
+  const ktstr::v1::AttemptResult failed = Run("pass");
+  EXPECT_EQ(failed.outcome(), ktstr::v1::FAIL);
+  ASSERT_EQ(failed.findings_size(), 1);
+  EXPECT_EQ(failed.findings(0).kind(), ktstr::v1::SLOW_CLEANUP);
+
+  attempt_.mutable_variant()->mutable_cleanup_budget()->set_seconds(60);
+  EXPECT_EQ(Run("pass").outcome(), ktstr::v1::PASS);
+}
+
 TEST_F(LeaseRunnerTest, OnlyARepeatedAttemptTalksOnItsConsole) {
   EXPECT_THAT(Run("pass").console_tail(), HasSubstr(" ignore_loglevel "));
   attempt_.mutable_key()->set_epoch(1);

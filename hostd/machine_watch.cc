@@ -330,6 +330,7 @@ void MachineWatch::HandleSession() {
     }
   }
   if (view.record.is_finished && stage_ != Stage::kShutdown) {
+    result_.finished_at = Now();
     Enter(Stage::kShutdown);
   }
   if (view.is_done && !view.record.is_finished) NoteLoss(view.status);

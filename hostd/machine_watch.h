@@ -49,6 +49,8 @@ struct WatchResult {
   std::vector<ktstr::v1::BootStep> boot_steps;   // ascending by time
   std::string console_tail;
   std::string kernel_release;
+  // When the guest said that it is done; monotonic.
+  std::optional<absl::Duration> finished_at;
   // Of the watch's owner.
   std::optional<ktstr::v1::WatchdogOverride> watchdog;
 };

@@ -67,6 +67,9 @@ struct Options : TestOptions {
   constexpr Options& ignored_by_default() {
     return TestOptions::ignored_by_default = true, *this;
   }
+  constexpr Options& cleanup_budget(std::chrono::nanoseconds value) {
+    return TestOptions::cleanup_budget = value, *this;
+  }
   constexpr Options& performance_mode() {
     return TestOptions::performance_mode = true, *this;
   }

@@ -76,6 +76,9 @@ struct TestOptions {
   // class, huge pages, no other guest on the host. Skipped, with the reason,
   // where a host cannot give that.
   bool performance_mode = false;
+  // In how much host time a guest that is done must be gone: process, memory,
+  // sockets and files. A guest that gave a verdict and takes longer fails.
+  std::optional<std::chrono::nanoseconds> cleanup_budget;
   // Behind the scheduler's own arguments, each passed on as it is.
   FixedList<std::string_view, 16> extra_sched_args;
   // The external program it is about, and others that it runs: constants, by
@@ -98,6 +101,7 @@ enum class OptionsRule {
   kMemoryPositive,
   kDurationPositive,
   kWorkersPositive,
+  kCleanupPositive,
   kConstraintMaxZero,
   kNumaOrder,
   kLlcOrder,
@@ -205,6 +209,9 @@ constexpr OptionsRule FirstBrokenRule(const TestOptions& options) {
   if (!IsPositiveIfSet(options.workers_per_cgroup)) {
     return OptionsRule::kWorkersPositive;
   }
+  if (options.cleanup_budget && options.cleanup_budget->count() <= 0) {
+    return OptionsRule::kCleanupPositive;
+  }
   if (!IsPositiveIfSet(c.max_numa_nodes) || !IsPositiveIfSet(c.max_llcs) ||
       !IsPositiveIfSet(c.max_cpus)) {
     return OptionsRule::kConstraintMaxZero;
@@ -273,6 +280,7 @@ struct TestEntry {
   KTSTR_RULE_(test, kMemoryPositive, "memory_mib must be > 0");             \
   KTSTR_RULE_(test, kDurationPositive, "duration must be > 0");             \
   KTSTR_RULE_(test, kWorkersPositive, "workers_per_cgroup must be > 0");    \
+  KTSTR_RULE_(test, kCleanupPositive, "cleanup_budget must be > 0");        \
   KTSTR_RULE_(test, kConstraintMaxZero, "max_* constraints must be > 0");   \
   KTSTR_RULE_(test, kNumaOrder,                                             \
               "min_numa_nodes must not exceed max_numa_nodes (default 1)"); \

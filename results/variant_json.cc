@@ -397,14 +397,16 @@ void AddResult(const v1::Variant& variant, json& out) {
   out["started_at"] = started ? json(Iso8601(*started)) : json();
   out["wall_time_ms"] =
       result.has_wall_time() ? json(Milliseconds(result.wall_time())) : json();
+  out["cleanup_duration_ms"] = result.has_cleanup_time()
+                                   ? json(Milliseconds(result.cleanup_time()))
+                                   : json();
   out["host"] = HostJson(result);
 }
 
 // Keys of the format whose source does not exist yet: null says "not known".
 void AddNotCollected(json& out) {
-  for (const char* key :
-       {"kernel_commit", "payload", "metrics", "monitor", "kvm_stats",
-        "sysctls", "kargs", "cleanup_duration_ms"}) {
+  for (const char* key : {"kernel_commit", "payload", "metrics", "monitor",
+                          "kvm_stats", "sysctls", "kargs"}) {
     out[key] = nullptr;
   }
 }

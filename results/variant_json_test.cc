@@ -28,6 +28,7 @@ v1::Variant MakeVariant() {
   spec.mutable_kernel()->set_label("kernel_6_12");
   spec.mutable_kernel()->set_version("6.12.1");
   spec.set_work_type("YieldHeavy");
+  variant.mutable_result()->mutable_cleanup_time()->set_nanos(1500000);
   spec.set_seed(18446744073709551615u);
   v1::AttemptResult& result = *variant.mutable_result();
   result.set_outcome(v1::FAIL);
@@ -80,6 +81,7 @@ TEST(VariantJsonTest, StoresTheEffectiveVariant) {
   EXPECT_TRUE(out["machine"].is_null());
   EXPECT_EQ(out["active_flags"], json({"llc", "steal"}));
   EXPECT_EQ(out["work_type"], "YieldHeavy");
+  EXPECT_EQ(out["cleanup_duration_ms"], 1.5);
   EXPECT_EQ(out["seed"], "18446744073709551615");
   EXPECT_EQ(out["kernel_version"], "6.12.117");
   EXPECT_EQ(out["attempt_epoch"], 2);

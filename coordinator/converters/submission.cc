@@ -195,6 +195,9 @@ void FillPolicy(const v1::TestDescription& test, int run,
     spec.mutable_repetition()->set_require(test.require() > 0 ? test.require()
                                                               : test.repeat());
   }
+  if (test.has_cleanup_budget()) {
+    *spec.mutable_cleanup_budget() = test.cleanup_budget();
+  }
   if (test.has_quarantine()) *spec.mutable_quarantine() = test.quarantine();
 }
 

@@ -4,6 +4,8 @@
 #include "ktstr/internal/listing.h"
 
 #include <algorithm>
+#include <chrono>
+#include <cstdint>
 #include <utility>
 #include <vector>
 
@@ -173,6 +175,13 @@ absl::Status DescribeMachine(const TestOptions& options,
   return MachineTopology::Create(topology, memory_mib, details).status();
 }
 
+void SetDuration(std::chrono::nanoseconds from,
+                 google::protobuf::Duration* to) {
+  constexpr int64_t kNsPerSecond = 1'000'000'000;
+  to->set_seconds(from.count() / kNsPerSecond);
+  to->set_nanos(static_cast<int32_t>(from.count() % kNsPerSecond));
+}
+
 absl::Status Describe(const TestEntry& from, v1::TestDescription* to) {
   const TestOptions& options = from.options;
   to->set_name(std::string(from.name));
@@ -191,9 +200,10 @@ absl::Status Describe(const TestEntry& from, v1::TestDescription* to) {
     ABSL_RETURN_IF_ERROR(Annotate(DescribeMachine(options, *topology, to),
                                   absl::StrCat("test ", to->name())));
   }
-  int64_t ns = DurationOf(options).count();
-  to->mutable_duration()->set_seconds(ns / 1'000'000'000);
-  to->mutable_duration()->set_nanos(static_cast<int32_t>(ns % 1'000'000'000));
+  SetDuration(DurationOf(options), to->mutable_duration());
+  if (options.cleanup_budget) {
+    SetDuration(*options.cleanup_budget, to->mutable_cleanup_budget());
+  }
   to->set_workers_per_cgroup(WorkersOf(options));
   Copy(options.required_flags, to->mutable_required_flags());
   Copy(options.excluded_flags, to->mutable_excluded_flags());

@@ -56,7 +56,8 @@ KTSTR_TEST(apple, .scheduler = &kScheduler, .topology = {.llcs = 2, .cores = 4},
            .expect = expect(FindingKind::kStuck).tolerate(FindingKind::kUnfair),
            .repeat = 3, .require = 2,
            .quarantine = {.reason = "issue 12", .until = "2027-01-31"},
-           .ignored_by_default = true, .extra_sched_args = {"--extra"}) {
+           .ignored_by_default = true, .cleanup_budget = 1250ms,
+           .extra_sched_args = {"--extra"}) {
   return skip(ctx.topology().num_llcs() > 0 ? "a" : "b");
 }
 
@@ -90,6 +91,7 @@ TEST(ListingTest, DefaultsAreResolved) {
   EXPECT_EQ(zebra.memory_mib(), 2048);
   EXPECT_EQ(zebra.duration().seconds(), 2);
   EXPECT_EQ(zebra.workers_per_cgroup(), 2);
+  EXPECT_FALSE(zebra.has_cleanup_budget());
   EXPECT_EQ(zebra.constraints().max_llcs(), 12);
   EXPECT_EQ(zebra.constraints().max_cpus(), 192);
   EXPECT_FALSE(zebra.has_scheduler());
@@ -105,6 +107,8 @@ TEST(ListingTest, DeclaredOptionsArrive) {
   EXPECT_EQ(apple.duration().seconds(), 1);
   EXPECT_EQ(apple.duration().nanos(), 500'000'000);
   EXPECT_EQ(apple.workers_per_cgroup(), 3);
+  EXPECT_EQ(apple.cleanup_budget().seconds(), 1);
+  EXPECT_EQ(apple.cleanup_budget().nanos(), 250'000'000);
   EXPECT_EQ(apple.constraints().min_llcs(), 2);
   EXPECT_TRUE(apple.constraints().requires_smt());
   EXPECT_THAT(apple.required_flags(), ElementsAre("steal"));
@@ -248,6 +252,8 @@ TEST(CheckTestsTest, RefusesValuesOutOfRange) {
   EXPECT_THAT(Check({.duration = std::chrono::nanoseconds(0)}),
               Invalid("duration"));
   EXPECT_THAT(Check({.workers_per_cgroup = 0}), Invalid("workers"));
+  EXPECT_THAT(Check({.cleanup_budget = std::chrono::nanoseconds(0)}),
+              Invalid("cleanup_budget"));
   EXPECT_THAT(Check({.constraints = {.max_cpus = 0}}), Invalid("max_*"));
   EXPECT_THAT(Check({.constraints = {.min_cpus = 5, .max_cpus = 4}}),
               Invalid("min_cpus must not exceed"));

@@ -41,6 +41,8 @@ const char* RuleText(OptionsRule rule) {
       return "duration must be > 0";
     case OptionsRule::kWorkersPositive:
       return "workers_per_cgroup must be > 0";
+    case OptionsRule::kCleanupPositive:
+      return "cleanup_budget must be > 0";
     case OptionsRule::kConstraintMaxZero:
       return "max_* constraints must be > 0";
     case OptionsRule::kNumaOrder:
