@@ -35,6 +35,8 @@
 namespace ktstr::guestd {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::AnyOf;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -445,6 +447,36 @@ TEST_F(DaemonTest, KernelWithoutSchedExtSaysWhichOptionIsMissing) {
   EXPECT_EQ(received.failures[0].kind(), v1::SCHEDULER_NOT_ATTACHED);
   EXPECT_THAT(received.failures[0].message(),
               HasSubstr("CONFIG_SCHED_CLASS_EXT"));
+}
+
+TEST_F(DaemonTest, MapWriteThatCannotBeIsAFindingAndNoTestRuns) {
+  Start();
+  v1::RunTestRequest request = RequestWithScheduler("passes", "attach");
+  request.add_bpf_map_writes()->set_map_suffix(".bss");
+  Received received = Run(request);
+  ASSERT_EQ(received.failures.size(), 1u);
+  EXPECT_EQ(received.failures[0].kind(), v1::SETUP_FAILED);
+  // The scheduler is no BPF; where the kernel does not even list programs, that
+  // is why.
+  EXPECT_THAT(received.failures[0].message(),
+              AllOf(HasSubstr("bpf_map_write into scheduler fake: "),
+                    AnyOf(HasSubstr("1 of 1 not done: \".bss\" at 0: no map"),
+                          HasSubstr("does not list its programs"))));
+  EXPECT_THAT(received.phases,
+              ElementsAre(v1::INIT, v1::SCHEDULER_ATTACHED, v1::DETACHED));
+  EXPECT_THAT(received.verdicts, IsEmpty());
+}
+
+TEST_F(DaemonTest, MapWriteNeedsAScheduler) {
+  Start();
+  v1::RunTestRequest request = Request("passes");
+  request.add_bpf_map_writes()->set_map_suffix(".bss");
+  Received received = Run(request);
+  ASSERT_EQ(received.failures.size(), 1u);
+  EXPECT_EQ(received.failures[0].kind(), v1::SETUP_FAILED);
+  EXPECT_THAT(received.failures[0].message(),
+              HasSubstr("needs a scheduler that is a program"));
+  EXPECT_THAT(received.phases, ElementsAre(v1::INIT));
 }
 
 TEST_F(DaemonTest, MissingSchedulerProgramIsAFinding) {

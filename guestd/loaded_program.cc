@@ -18,24 +18,20 @@
 #include "absl/strings/strip.h"
 #include "base/file.h"
 #include "base/unique_fd.h"
+#include "guestd/bpf_call.h"
 
 namespace ktstr::guestd {
 namespace {
 
 constexpr int kMaxPrograms = 1024;
 
-int Bpf(bpf_cmd command, bpf_attr& attr) {
-  return static_cast<int>(syscall(SYS_bpf, command, &attr, sizeof(attr)));
-}
-
 bool ReadProgram(int fd, bpf_prog_info& info) {
-  bpf_attr attr;
-  memset(&attr, 0, sizeof(attr));
+  bpf_attr attr = EmptyBpfAttr();
   attr.info.bpf_fd = fd;
   attr.info.info_len = sizeof(info);
   // SAFETY: a pointer as the kernel's interface wants it; `info` outlives it.
   attr.info.info = reinterpret_cast<uint64_t>(&info);
-  return Bpf(BPF_OBJ_GET_INFO_BY_FD, attr) == 0 && info.id != 0;
+  return CallBpf(BPF_OBJ_GET_INFO_BY_FD, attr) == 0 && info.id != 0;
 }
 
 // The process of a thread; -1 when it is gone.
@@ -68,32 +64,28 @@ absl::optional<LoadedProgram> DescribeProgram(pid_t tid, int fd) {
 }
 
 bool ProgramExists(uint32_t id) {
-  bpf_attr attr;
-  memset(&attr, 0, sizeof(attr));
+  bpf_attr attr = EmptyBpfAttr();
   attr.prog_id = id;
-  UniqueFd program(Bpf(BPF_PROG_GET_FD_BY_ID, attr));
+  UniqueFd program(CallBpf(BPF_PROG_GET_FD_BY_ID, attr));
   return program || errno != ENOENT;
 }
 
 uint32_t LastProgramId() {
-  bpf_attr attr;
-  memset(&attr, 0, sizeof(attr));
-  while (Bpf(BPF_PROG_GET_NEXT_ID, attr) == 0) attr.start_id = attr.next_id;
+  bpf_attr attr = EmptyBpfAttr();
+  while (CallBpf(BPF_PROG_GET_NEXT_ID, attr) == 0) attr.start_id = attr.next_id;
   return attr.start_id;
 }
 
 v1::BpfPrograms ProgramsSince(uint32_t id) {
   v1::BpfPrograms programs;
-  bpf_attr next;
-  memset(&next, 0, sizeof(next));
+  bpf_attr next = EmptyBpfAttr();
   next.start_id = id;
   while (programs.programs_size() < kMaxPrograms &&
-         Bpf(BPF_PROG_GET_NEXT_ID, next) == 0) {
+         CallBpf(BPF_PROG_GET_NEXT_ID, next) == 0) {
     next.start_id = next.next_id;
-    bpf_attr attr;
-    memset(&attr, 0, sizeof(attr));
+    bpf_attr attr = EmptyBpfAttr();
     attr.prog_id = next.next_id;
-    UniqueFd fd(Bpf(BPF_PROG_GET_FD_BY_ID, attr));
+    UniqueFd fd(CallBpf(BPF_PROG_GET_FD_BY_ID, attr));
     bpf_prog_info info = {};
     if (!fd || !ReadProgram(fd.get(), info)) continue;
     v1::BpfProgram& program = *programs.add_programs();

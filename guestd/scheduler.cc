@@ -13,7 +13,10 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
+#include "base/status_macros.h"
+#include "guestd/bpf_maps.h"
 #include "guestd/loaded_program.h"
+#include "guestd/map_write.h"
 
 namespace ktstr::guestd {
 namespace {
@@ -127,6 +130,13 @@ absl::optional<v1::Finding> Scheduler::Attach(absl::Duration timeout) {
       v1::SCHEDULER_NOT_ATTACHED,
       absl::StrCat("the kernel did not report scheduler ", options_.name,
                    " attached within ", absl::FormatDuration(timeout)));
+}
+
+absl::Status Scheduler::Write(
+    const google::protobuf::RepeatedPtrField<v1::BpfMapWrite>& writes) const {
+  ABSL_ASSIGN_OR_RETURN(std::vector<BpfMap> maps,
+                        MapsOfProgramsSince(last_program_before_));
+  return WriteMaps(writes, maps, &StoreInKernelMap);
 }
 
 void Scheduler::OnTrouble(std::function<void()> on_trouble) {

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "absl/types/optional.h"
@@ -75,6 +76,13 @@ class Scheduler {
 
   // As known now. The whole dump goes to on_dump() first.
   v1::SchedulerReport report() const;
+
+  // Writes into the maps that the BPF programs it loaded use, after Attach().
+  //
+  // Errors: as WriteMaps(), and what the kernel says when it does not list its
+  // programs.
+  absl::Status Write(
+      const google::protobuf::RepeatedPtrField<v1::BpfMapWrite>& writes) const;
 
   // The BPF programs it loaded until Attach() returned.
   const v1::BpfPrograms& bpf_programs() const { return bpf_programs_; }

@@ -114,7 +114,8 @@ absl::Status Session::Run(const v1::RunTestRequest& request) {
   StartHeartbeat();
   const bool is_set_up = SetUp(request);
   if (is_set_up &&
-      (request.scheduler_path().empty() || AttachScheduler(request))) {
+      (request.scheduler_path().empty() || AttachScheduler(request)) &&
+      WriteMaps(request)) {
     RunTest(request);
   }
   CleanUp();
@@ -215,6 +216,23 @@ bool Session::AttachScheduler(const v1::RunTestRequest& request) {
   }
   SendPhase(v1::SCHEDULER_ATTACHED);
   return !is_host_gone_;
+}
+
+bool Session::WriteMaps(const v1::RunTestRequest& request) {
+  if (request.bpf_map_writes().empty()) return true;
+  if (!scheduler_) {
+    SendFailure(MakeFinding(
+        v1::SETUP_FAILED,
+        "the test's bpf_map_write needs a scheduler that is a program"));
+    return false;
+  }
+  absl::Status status = scheduler_->Write(request.bpf_map_writes());
+  if (status.ok()) return true;
+  SendFailure(MakeFinding(
+      v1::SETUP_FAILED,
+      absl::StrCat("the test's bpf_map_write into scheduler ",
+                   request.scheduler_name(), ": ", status.message())));
+  return false;
 }
 
 void Session::RunTest(const v1::RunTestRequest& request) {

@@ -69,6 +69,7 @@ class Session {
   // Starts the next run of the scheduler; why it did not attach.
   absl::optional<v1::Finding> StartScheduler(const v1::RunTestRequest& request,
                                              std::vector<std::string> args);
+  bool WriteMaps(const v1::RunTestRequest& request);
   void RunTest(const v1::RunTestRequest& request);
   void OnFrame(const v1::TestFrame& frame);
   void OnSchedulerTrouble();

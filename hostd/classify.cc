@@ -320,8 +320,9 @@ Classification JudgeFinished(const Evidence& e) {
     Outcome outcome = e.failure->kind() == ktstr::v1::INFRASTRUCTURE
                           ? ktstr::v1::MISS
                           : ktstr::v1::ERROR;
+    // It may name several things that are wrong.
     return Judge(outcome, e.failure->kind(),
-                 PrintableText(e.failure->message(), 512));
+                 PrintableText(e.failure->message(), 2048));
   }
   if (auto judged = JudgeTestExit(e)) return *judged;
   return JudgeVerdict(*e.verdict);

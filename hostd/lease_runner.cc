@@ -182,6 +182,7 @@ ktstr::v1::RunTestRequest LeaseRunner::MakeRequest(
   if (variant.scheduler().has_setup()) {
     *request.mutable_setup() = variant.scheduler().setup();
   }
+  *request.mutable_bpf_map_writes() = variant.bpf_map_writes();
   *request.mutable_attach_timeout() = attempt.budget().attach();
   *request.mutable_test_timeout() = attempt.budget().test();
   *request.mutable_detach_timeout() = attempt.budget().shutdown();

@@ -180,6 +180,23 @@ TEST_F(LeaseRunnerTest, GuestThatCannotBeSetUpIsAnError) {
   EXPECT_THAT(result.reason(), HasSubstr("no_such_thing"));
 }
 
+TEST_F(LeaseRunnerTest, MapWritesReachTheGuestAndAllThatFailAreTold) {
+  UseScheduler();
+  for (uint32_t i = 0; i < 16; ++i) {
+    auto* write = attempt_.mutable_variant()->add_bpf_map_writes();
+    write->set_map_suffix(absl::StrCat("scx_fixture.", i));
+    write->set_offset(4 * i);
+    write->set_value(0xffffffff - i);
+  }
+  ktstr::v1::AttemptResult result = Run("setup-failed");
+  EXPECT_EQ(result.outcome(), ktstr::v1::ERROR);
+  EXPECT_EQ(result.findings(0).kind(), ktstr::v1::SETUP_FAILED);
+  EXPECT_THAT(result.reason(),
+              HasSubstr("no map scx_fixture.0 for 4294967295 at 0,"));
+  EXPECT_THAT(result.reason(),
+              HasSubstr("no map scx_fixture.15 for 4294967280 at 60"));
+}
+
 TEST_F(LeaseRunnerTest, WatchdogTimeOutWithoutEffectIsAFindingOfAPass) {
   UseScheduler();
   attempt_.mutable_variant()

@@ -5,6 +5,7 @@
 #ifndef KTSTR_KTSTR_KTSTR_H_
 #define KTSTR_KTSTR_KTSTR_H_
 
+#include "ktstr/bpf_map_write.h"      // IWYU pragma: export
 #include "ktstr/checks.h"             // IWYU pragma: export
 #include "ktstr/context.h"            // IWYU pragma: export
 #include "ktstr/cpu_max.h"            // IWYU pragma: export

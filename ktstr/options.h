@@ -87,6 +87,10 @@ struct Options : TestOptions {
       const FixedList<std::string_view, 16>& value) {
     return TestOptions::extra_include_files = value, *this;
   }
+  constexpr Options& bpf_map_write(
+      const FixedList<BpfMapWrite, kMaxMapWrites>& value) {
+    return TestOptions::bpf_map_write = value, *this;
+  }
 };
 
 }  // namespace ktstr

@@ -30,6 +30,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "ktstr/bpf_map_write.h"
 #include "ktstr/checks.h"
 #include "ktstr/context.h"
 #include "ktstr/declared_topology.h"
@@ -88,6 +89,9 @@ struct TestOptions {
   FixedList<const PayloadDef*, 8> workloads;
   // More to bring along, as PayloadDef::include_files.
   FixedList<std::string_view, 16> extra_include_files;
+  // What is other in the scheduler's BPF maps than it has made it, from before
+  // the body on. A scheduler that the body attaches is as it makes itself.
+  FixedList<BpfMapWrite, kMaxMapWrites> bpf_map_write;
 };
 
 namespace internal {
@@ -115,6 +119,8 @@ enum class OptionsRule {
   kExtraArgsNeedProgram,
   kPayload,
   kPayloadNames,
+  kMapWrite,
+  kMapWriteNeedsProgram,
 };
 
 inline constexpr int kMaxRepeat = 100;
@@ -194,6 +200,19 @@ constexpr OptionsRule FirstBrokenPayload(const TestOptions& options) {
   return OptionsRule::kNone;
 }
 
+// Of what is written into its scheduler. Whether one that is named later, by
+// the submission, is a program shows in the guest.
+constexpr OptionsRule FirstBrokenMapWrite(const TestOptions& options) {
+  for (const BpfMapWrite& write : options.bpf_map_write) {
+    if (!IsMapWrite(write)) return OptionsRule::kMapWrite;
+  }
+  if (!options.bpf_map_write.empty() && options.scheduler != nullptr &&
+      !HasProgram(options)) {
+    return OptionsRule::kMapWriteNeedsProgram;
+  }
+  return OptionsRule::kNone;
+}
+
 constexpr OptionsRule FirstBrokenRule(const TestOptions& options) {
   const DeclaredTopology t = TopologyOf(options);
   const DeclaredConstraints c = ConstraintsOf(options);
@@ -228,6 +247,8 @@ constexpr OptionsRule FirstBrokenRule(const TestOptions& options) {
   }
   const OptionsRule payload = FirstBrokenPayload(options);
   if (payload != OptionsRule::kNone) return payload;
+  const OptionsRule map_write = FirstBrokenMapWrite(options);
+  if (map_write != OptionsRule::kNone) return map_write;
   return FirstBrokenPolicy(options);
 }
 
@@ -305,6 +326,11 @@ struct TestEntry {
   KTSTR_RULE_(test, kPayload,                                               \
               "a payload of it breaks a rule of ktstr/payload.h");          \
   KTSTR_RULE_(test, kPayloadNames, "two payloads of it have one name");     \
+  KTSTR_RULE_(test, kMapWrite,                                              \
+              "bpf_map_write takes the end of a map's name, 1 to 15 "       \
+              "letters, digits, '_' and '.', and multiples of 4");          \
+  KTSTR_RULE_(test, kMapWriteNeedsProgram,                                  \
+              "bpf_map_write needs a scheduler that is a program");         \
   static constexpr ::ktstr::internal::TestEntry test##_ktstr_entry = {      \
       .name = #test,                                                        \
       .file = __FILE__,                                                     \

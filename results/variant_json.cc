@@ -89,6 +89,17 @@ json SetupJson(const v1::SchedulerSetup& setup) {
       {"disable", WritesJson(setup.disable())}};
 }
 
+// What the test writes into the scheduler's BPF maps.
+json MapWritesJson(const v1::VariantSpec& spec) {
+  json out = json::array();
+  for (const v1::BpfMapWrite& write : spec.bpf_map_writes()) {
+    out.push_back({{"map_suffix", write.map_suffix()},
+                   {"offset", write.offset()},
+                   {"value", write.value()}});
+  }
+  return out;
+}
+
 json ExpectationJson(const v1::Expectation& expectation) {
   json out = {{"findings", json::array()}, {"also", json::array()}};
   for (int kind : expectation.findings()) {
@@ -145,6 +156,7 @@ void AddSpec(const v1::VariantSpec& spec, json& out) {
   out["scheduler_setup"] = spec.scheduler().has_setup()
                                ? SetupJson(spec.scheduler().setup())
                                : json();
+  out["bpf_map_writes"] = MapWritesJson(spec);
   out["kernel"] = TextOrNull(spec.kernel().label());
   out["kernel_image"] =
       ArtifactJson(spec.kernel().has_image(), spec.kernel().image());

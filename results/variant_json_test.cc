@@ -107,6 +107,18 @@ TEST(VariantJsonTest, TellsWhereTheSchedulerWasFoundAndWhatItAskedFor) {
   EXPECT_TRUE(out["scheduler_setup"]["cgroup_parent"].is_null());
 }
 
+TEST(VariantJsonTest, TellsWhatIsWrittenIntoMaps) {
+  v1::Variant variant = MakeVariant();
+  EXPECT_EQ(Format(variant)["bpf_map_writes"], json::array());
+  v1::BpfMapWrite& write = *variant.mutable_spec()->add_bpf_map_writes();
+  write.set_map_suffix(".bss");
+  write.set_offset(8);
+  write.set_value(0xffffffff);
+  EXPECT_EQ(Format(variant)["bpf_map_writes"],
+            json::parse(R"([{"map_suffix": ".bss", "offset": 8,
+                             "value": 4294967295}])"));
+}
+
 TEST(VariantJsonTest, TellsTheOutcome) {
   json out = Format(MakeVariant());
   EXPECT_EQ(out["outcome"], "FAIL");

@@ -18,6 +18,9 @@ const volatile char chosen_comm[FIXTURE_COMM_BYTES];
 /* CLOCK_MONOTONIC; the loader sets it once the scheduler is attached. */
 __u64 misbehaves_from_ns = ~0ULL;
 
+/* Not to be waited for: nonzero once somebody outside has written it here. */
+__u32 misbehaves_now;
+
 /* A queue that no CPU ever looks into. */
 #define STALLED_QUEUE (1ULL << 32)
 
@@ -27,7 +30,7 @@ static __u64 nr_enqueued;
 static bool is_misbehaving(void)
 {
 	return misbehavior != FIXTURE_BEHAVE &&
-	       bpf_ktime_get_ns() >= misbehaves_from_ns;
+	       (misbehaves_now || bpf_ktime_get_ns() >= misbehaves_from_ns);
 }
 
 static bool is_described(struct task_struct *p)

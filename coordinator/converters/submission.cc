@@ -16,6 +16,7 @@
 #include "coordinator/converters/guest_files.h"
 #include "coordinator/converters/scheduler.h"
 #include "coordinator/placement/policy.h"
+#include "model/map_write_rules.h"
 
 namespace ktstr::coordinator {
 namespace {
@@ -78,10 +79,29 @@ absl::Status CheckTestNumbers(const v1::TestDescription& test) {
   return absl::OkStatus();
 }
 
+absl::Status CheckMapWrites(const v1::TestDescription& test) {
+  if (test.bpf_map_writes().size() > static_cast<int>(kMaxMapWrites)) {
+    return Invalid(test.bpf_map_writes().size(), " bpf_map_writes, accepted ",
+                   "are ", kMaxMapWrites);
+  }
+  for (const v1::BpfMapWrite& write : test.bpf_map_writes()) {
+    const std::string which = absl::StrCat(
+        "bpf_map_write \"", absl::CHexEscape(write.map_suffix()), "\"");
+    if (const char* why = MapSuffixProblem(write.map_suffix())) {
+      return Invalid(which, " ", why);
+    }
+    if (const char* why = MapOffsetProblem(write.offset())) {
+      return Invalid(which, ": offset ", write.offset(), " ", why);
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<gauntlet::TestCase> ToTestCase(const v1::SubmitRequest& request,
                                               const v1::SubmittedSuite& suite,
                                               const v1::TestDescription& from) {
   ABSL_RETURN_IF_ERROR(CheckTestNumbers(from));
+  ABSL_RETURN_IF_ERROR(CheckMapWrites(from));
   gauntlet::TestCase test = {
       .name = from.name(),
       .constraints = ToConstraints(from),
@@ -279,6 +299,7 @@ absl::StatusOr<std::vector<VariantDraft>> ToDrafts(
     if (origin.test->has_machine() && variant.preset.empty()) {
       *spec.mutable_machine() = origin.test->machine();
     }
+    *spec.mutable_bpf_map_writes() = origin.test->bpf_map_writes();
     FillPolicy(*origin.test, variant.run, spec);
     *spec.mutable_suite_libraries() = origin.suite->libraries();
     ABSL_RETURN_IF_ERROR(FillFiles(*origin.suite, *origin.test, spec));

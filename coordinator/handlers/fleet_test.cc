@@ -275,6 +275,28 @@ TEST_F(FleetTest, BadRequestsAreRefusedByName) {
   }
 }
 
+TEST_F(FleetTest, MapWritesArriveOrAreRefusedByName) {
+  v1::SubmitRequest request = fixture_.Request(2);
+  v1::BpfMapWrite& write = *Test(request, 1).add_bpf_map_writes();
+  EXPECT_THAT(fixture_.Submit(request), IsInvalid("\"\" is empty"));
+  write.set_map_suffix("a\nb");
+  EXPECT_THAT(fixture_.Submit(request), IsInvalid("\"a\\nb\" has characters"));
+  write.set_map_suffix(".bss");
+  write.set_offset(6);
+  EXPECT_THAT(fixture_.Submit(request), IsInvalid("offset 6 is no multiple"));
+  write.set_offset(8);
+  write.set_value(5);
+  for (int i = 0; i < 16; ++i) *Test(request, 1).add_bpf_map_writes() = write;
+  EXPECT_THAT(fixture_.Submit(request), IsInvalid("17 bpf_map_writes"));
+  Test(request, 1).mutable_bpf_map_writes()->RemoveLast();
+  v1::GetRunResponse run = fixture_.GetRun(fixture_.MustSubmit(request));
+  EXPECT_THAT(run.variants(0).spec().bpf_map_writes(), SizeIs(0));
+  ASSERT_THAT(run.variants(1).spec().bpf_map_writes(), SizeIs(16));
+  EXPECT_EQ(run.variants(1).spec().bpf_map_writes(0).map_suffix(), ".bss");
+  EXPECT_EQ(run.variants(1).spec().bpf_map_writes(0).offset(), 8u);
+  EXPECT_EQ(run.variants(1).spec().bpf_map_writes(0).value(), 5u);
+}
+
 TEST_F(FleetTest, TestsBringTheirFilesAlong) {
   v1::SubmitRequest request = fixture_.Request(2);
   auto* payload = Test(request, 1).add_payloads();

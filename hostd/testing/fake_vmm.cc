@@ -115,7 +115,7 @@ class FakeGuest : public ktstr::v1::Guest::Service {
                        const ktstr::v1::RunTestRequest* request,
                        grpc::ServerWriter<GuestEvent>* writer) override {
     const std::string& scenario = machine_.scenario;
-    if (scenario == "setup-failed") return FailSetup(writer);
+    if (scenario == "setup-failed") return FailSetup(*request, writer);
     if (!request->scheduler_path().empty()) {
       Send(writer, ktstr::v1::SCHEDULER_ATTACHED);
     }
@@ -198,10 +198,16 @@ class FakeGuest : public ktstr::v1::Guest::Service {
   void set_hello_fd(int fd) { hello_fd_ = fd; }
 
  private:
-  static grpc::Status FailSetup(grpc::ServerWriter<GuestEvent>* writer) {
+  static grpc::Status FailSetup(const ktstr::v1::RunTestRequest& request,
+                                grpc::ServerWriter<GuestEvent>* writer) {
     GuestEvent event;
     event.mutable_failure()->set_kind(ktstr::v1::SETUP_FAILED);
-    event.mutable_failure()->set_message("no sysctl kernel.no_such_thing");
+    std::string why = "no sysctl kernel.no_such_thing";
+    for (const ktstr::v1::BpfMapWrite& write : request.bpf_map_writes()) {
+      absl::StrAppend(&why, ", no map ", write.map_suffix(), " for ",
+                      write.value(), " at ", write.offset());
+    }
+    event.mutable_failure()->set_message(why);
     writer->Write(event);
     event.set_finished(true);
     writer->Write(event);

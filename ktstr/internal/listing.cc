@@ -220,6 +220,12 @@ absl::Status Describe(const TestEntry& from, v1::TestDescription* to) {
     Describe(*payload, to->add_payloads());
   }
   Copy(options.extra_include_files, to->mutable_extra_include_files());
+  for (const BpfMapWrite& write : options.bpf_map_write) {
+    v1::BpfMapWrite* described = to->add_bpf_map_writes();
+    described->set_map_suffix(std::string(write.map));
+    described->set_offset(write.offset);
+    described->set_value(write.value);
+  }
   if (from.scenario != nullptr) {
     Describe(*from.scenario, to->mutable_scenario());
   }

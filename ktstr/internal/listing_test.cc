@@ -38,13 +38,18 @@ constexpr PayloadDef kFio =
 constexpr PayloadDef kLoad{"load"};
 
 KTSTR_TEST(zebra, .payload = &kFio, .workloads = {&kLoad},
-           .extra_include_files = {"data"}) {
+           .extra_include_files = {"data"},
+           .bpf_map_write = {{".bss", 8, 0xffffffff}, {"options", 0, 7}}) {
   return pass();
 }
 
 // In another order than TestOptions has.
-KTSTR_TEST(built, Options().repeat(2).duration(250ms).memory_mib(300).topology(
-                      {.llcs = 3})) {
+KTSTR_TEST(built, Options()
+                      .bpf_map_write({{".data", 4, 3}})
+                      .repeat(2)
+                      .duration(250ms)
+                      .memory_mib(300)
+                      .topology({.llcs = 3})) {
   return pass();
 }
 
@@ -170,6 +175,19 @@ TEST(ListingTest, NodesThatMayNotBeAreNamed) {
   EXPECT_THAT(why({.nodes = {{.llcs = 1, .memory_mib = 300}},
                    .performance_mode = true}),
               HasSubstr("performance_mode"));
+}
+
+TEST(ListingTest, MapWritesArriveInTheirOrder) {
+  const v1::TestDescription zebra = Linked().tests(2);
+  ASSERT_EQ(zebra.bpf_map_writes_size(), 2);
+  EXPECT_EQ(zebra.bpf_map_writes(0).map_suffix(), ".bss");
+  EXPECT_EQ(zebra.bpf_map_writes(0).offset(), 8u);
+  EXPECT_EQ(zebra.bpf_map_writes(0).value(), 0xffffffffu);
+  EXPECT_EQ(zebra.bpf_map_writes(1).map_suffix(), "options");
+  EXPECT_EQ(Linked().tests(0).bpf_map_writes_size(), 0);
+  const v1::TestDescription built = Linked().tests(1);
+  ASSERT_EQ(built.bpf_map_writes_size(), 1);
+  EXPECT_EQ(built.bpf_map_writes(0).value(), 3u);
 }
 
 TEST(ListingTest, OptionsMayBeBuiltInAnyOrder) {
@@ -400,6 +418,20 @@ TEST(CheckTestsTest, RefusesKindsThatDoNotFit) {
   EXPECT_THAT(Check({.extra_sched_args = {"-x"}}), Invalid("extra_sched_args"));
   EXPECT_THAT(Check({.scheduler = &kernel, .extra_sched_args = {"-x"}}),
               Invalid("extra_sched_args"));
+}
+
+TEST(CheckTestsTest, RefusesMapWritesThatCannotBe) {
+  static constexpr SchedulerDef kPlain{"plain"};
+  EXPECT_OK(Check({.bpf_map_write = {{".bss", 4, 1}}}));
+  EXPECT_OK(Check({.scheduler = &kScheduler, .bpf_map_write = {{"x", 0, 0}}}));
+  EXPECT_THAT(Check({.bpf_map_write = {{".bss"}, {"", 4, 1}}}),
+              Invalid("bpf_map_write \"\" is empty"));
+  EXPECT_THAT(Check({.bpf_map_write = {{"scx_fixtures.bss", 4, 1}}}),
+              Invalid("\"scx_fixtures.bss\" is longer than 15 bytes"));
+  EXPECT_THAT(Check({.bpf_map_write = {{".bss", 6, 1}}}),
+              Invalid("bpf_map_write \".bss\": offset 6 is no multiple of 4"));
+  EXPECT_THAT(Check({.scheduler = &kPlain, .bpf_map_write = {{".bss"}}}),
+              Invalid("bpf_map_write needs a scheduler that is a program"));
 }
 
 TEST(CheckTestsTest, RefusesPayloadsByNameAndReason) {

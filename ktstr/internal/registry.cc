@@ -69,6 +69,10 @@ const char* RuleText(OptionsRule rule) {
       return "a payload of it breaks a rule of ktstr/payload.h";
     case OptionsRule::kPayloadNames:
       return "two payloads of it have one name";
+    case OptionsRule::kMapWrite:
+      return "a bpf_map_write of it breaks a rule of model/map_write_rules.h";
+    case OptionsRule::kMapWriteNeedsProgram:
+      return "bpf_map_write needs a scheduler that is a program";
   }
   return "unknown rule";
 }
@@ -120,6 +124,22 @@ absl::Status CheckPayloads(const TestEntry& test) {
   ABSL_RETURN_IF_ERROR(check(test.options.payload));
   for (const PayloadDef* payload : test.options.workloads) {
     ABSL_RETURN_IF_ERROR(check(payload));
+  }
+  return absl::OkStatus();
+}
+
+// By name, as CheckScheduler.
+absl::Status CheckMapWrites(const TestEntry& test) {
+  for (const BpfMapWrite& write : test.options.bpf_map_write) {
+    const std::string which = absl::StrCat(
+        "bpf_map_write \"", absl::CHexEscape(View(write.map)), "\"");
+    if (const char* why = MapSuffixProblem(write.map)) {
+      return Invalid(test, absl::StrCat(which, " ", why));
+    }
+    if (const char* why = MapOffsetProblem(write.offset)) {
+      return Invalid(test,
+                     absl::StrCat(which, ": offset ", write.offset, " ", why));
+    }
   }
   return absl::OkStatus();
 }
@@ -192,6 +212,7 @@ absl::Status CheckTests(absl::Span<const TestEntry* const> tests) {
     }
     ABSL_RETURN_IF_ERROR(CheckScheduler(*test));
     ABSL_RETURN_IF_ERROR(CheckPayloads(*test));
+    ABSL_RETURN_IF_ERROR(CheckMapWrites(*test));
     OptionsRule rule = FirstBrokenRule(test->options);
     if (rule != OptionsRule::kNone) return Invalid(*test, RuleText(rule));
     ABSL_RETURN_IF_ERROR(CheckFlags(*test));

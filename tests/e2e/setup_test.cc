@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The ktstr authors
 
-// What a test's scheduler declares, in a guest: one submission of
+// What a test and its scheduler declare, in a guest: one submission of
 // tests/guest/setup.cc.
 #include <string>
 
@@ -14,6 +14,7 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::Contains;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 class SetupTest : public ::testing::Test {
@@ -52,6 +53,35 @@ TEST_F(SetupTest, WriteThatTheKernelRefusesIsAnErrorWithTheFile) {
   EXPECT_THAT(result.reason,
               AllOf(HasSubstr("/sys/kernel/debug/sched/features"),
                     HasSubstr("NO_SUCH_FEATURE")));
+}
+
+TEST_F(SetupTest, MapIsWrittenBeforeTheTestBegins) {
+  VariantResult result = run_->Of("map_write_arrives");
+  EXPECT_EQ(result.outcome, "PASS") << result.reason << result.finding_text;
+  EXPECT_EQ(result.scheduler_exit, "ERROR_BPF");
+  EXPECT_EQ(result.file["bpf_map_writes"][0]["map_suffix"], ".bss");
+  EXPECT_EQ(result.file["bpf_map_writes"][0]["value"], 1);
+}
+
+TEST_F(SetupTest, MapWritesThatCannotBeAreAnErrorThatNamesEach) {
+  VariantResult result = run_->Of("map_write_fails");
+  EXPECT_EQ(result.outcome, "ERROR");
+  EXPECT_THAT(result.finding_kinds, ElementsAre("SETUP_FAILED"));
+  EXPECT_THAT(
+      result.reason,
+      AllOf(HasSubstr("bpf_map_write into scheduler scx_fixture: 5 of 6 not "
+                      "done: \".nosuch\" at 0: no map's name ends so; "
+                      "\".rodata\" at 0: map fixture_.rodata is frozen"),
+            HasSubstr("\"data\" at 0: the names of 2 maps end so: "),
+            HasSubstr("\".bss\" at 1048576: the value of map fixture_.bss has "
+                      "only "),
+            HasSubstr("\"exits\" at 0: map exits is no array but of type "
+                      "ringbuf"),
+            HasSubstr("its maps: "), HasSubstr("fixture_.data (array, "),
+            HasSubstr("task_states (task_storage, ")));
+  for (const auto& evidence : result.file["phases"]) {
+    EXPECT_NE(evidence["phase"], "WORKLOAD_STARTED");
+  }
 }
 
 TEST_F(SetupTest, ArgumentsArriveInOrderAndWhole) {

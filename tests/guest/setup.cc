@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The ktstr authors
 
-// Whether a guest is set up as a test's scheduler declares.
+// Whether a guest is set up as a test and its scheduler declare.
+#include <cstddef>
 #include <string>
+#include <type_traits>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
 #include "base/status_macros.h"
+#include "bpf/fixture_programs.skel.h"
 #include "ktstr/ktstr.h"
 
 namespace {
@@ -78,6 +81,34 @@ constexpr SchedulerDef kSaysArguments =
 KTSTR_TEST(arguments_are_kept, .scheduler = &kSaysArguments,
            .required_flags = {"loud"}, .extra_sched_args = {"--extra $HOME"}) {
   return pass();
+}
+
+// It would crash in a day.
+constexpr SchedulerDef kPatient = SchedulerDef("scx_fixture", "scx_fixture")
+                                      .arg("--crash")
+                                      .arg("--after")
+                                      .arg("86400");
+
+using FixtureBss = std::remove_pointer_t<decltype(fixture_programs::bss)>;
+
+// PASS, because it does so at once: a write has arrived.
+KTSTR_TEST(map_write_arrives, .scheduler = &kPatient, .duration = 2s,
+           .expect = expect_scheduler_exit(SchedulerExit::kErrorBpf),
+           .bpf_map_write = {
+               {".bss", offsetof(FixtureBss, misbehaves_now), 1}}) {
+  return run_cgroups(ctx, {Cgroup{"cg_0"}});
+}
+
+// ERROR: it declares what cannot be, beside what can.
+KTSTR_TEST(map_write_fails, .scheduler = &kPatient,
+           .bpf_map_write = {
+               {".nosuch", 0, 1},
+               {".rodata", 0, 1},
+               {"data", 0, 1},
+               {".bss", 1 << 20, 1},
+               {"exits", 0, 1},
+               {".bss", offsetof(FixtureBss, misbehaves_now), 0}}) {
+  return fail("the test ran");
 }
 
 }  // namespace

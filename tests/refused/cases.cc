@@ -88,6 +88,14 @@ KTSTR_TEST(t, .payload = &kNoMetrics) { return pass(); }
 KTSTR_TEST(t, .payload = &kPayload, .workloads = {&kNamesake}) {
   return pass();
 }
+#elif CASE == 19
+// says: bpf_map_write takes the end of a map's name
+KTSTR_TEST(t, .bpf_map_write = {{".bss", 6, 1}}) { return pass(); }
+#elif CASE == 20
+// says: bpf_map_write needs a scheduler that is a program
+KTSTR_TEST(t, .scheduler = &kNoProgram, .bpf_map_write = {{".bss", 4, 1}}) {
+  return pass();
+}
 #else
 KTSTR_TEST(t, .topology = {.llcs = 2}, .duration = 5s, .repeat = 2,
            .require = 1,
