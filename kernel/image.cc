@@ -109,6 +109,11 @@ absl::StatusOr<std::vector<Elf64_Phdr>> ReadSegments(absl::string_view elf) {
     return absl::InvalidArgumentError(
         "ELF: no program header table inside the file");
   }
+  // A new place of the section headers would be another segment.
+  if (header.e_phoff < sizeof(Elf64_Ehdr)) {
+    return absl::InvalidArgumentError(
+        "ELF: the program header table lies within the ELF header");
+  }
   std::vector<Elf64_Phdr> segments(header.e_phnum);
   memcpy(segments.data(), elf.data() + header.e_phoff, table_bytes);
   for (const Elf64_Phdr& segment : segments) {

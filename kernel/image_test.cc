@@ -173,6 +173,16 @@ TEST(StripDebugTest, RefusesTablesAndSectionsOutsideTheFile) {
   EXPECT_THAT(StripDebug(bad), StatusIs(absl::StatusCode::kInvalidArgument));
 }
 
+// To strip it would change its segments.
+TEST(StripDebugTest, RefusesSegmentsWithinTheHeader) {
+  std::string bad = MakeTinyVmlinux({.debug_bytes = 100});
+  Poke(bad, offsetof(Elf64_Ehdr, e_phoff), uint64_t{32});
+  // Such a segment that is empty lies within any file.
+  Poke(bad, 32 + offsetof(Elf64_Phdr, p_filesz), uint64_t{0});
+  EXPECT_THAT(StripDebug(bad), StatusIs(absl::StatusCode::kInvalidArgument,
+                                        HasSubstr("within the ELF header")));
+}
+
 TEST(StripDebugTest, SurvivesEveryFlippedHeaderByte) {
   std::string elf = MakeTinyVmlinux({.debug_bytes = 100});
   size_t kept = 0;
